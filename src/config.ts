@@ -1,0 +1,69 @@
+/**
+ * The environment, read once and checked. The defaults below are the defaults: there is no other place.
+ */
+import { z } from 'zod';
+
+const flag = (fallback: boolean) =>
+  z
+    .enum(['on', 'off', 'true', 'false', '1', '0'])
+    .transform((text) => ['on', 'true', '1'].includes(text))
+    .default(fallback);
+
+/** Where the API answers when nobody says otherwise. */
+export const DEFAULT_PORT = 3000;
+
+const schema = z.object({
+  /** Where the API answers. A worker answers for its health here, and only when a port is given. */
+  PORT: z.coerce.number().int().min(0).max(65535).optional(),
+  /** All interfaces would put patient data on the network by accident: ask for it with `0.0.0.0`. */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Holds the embedded database, the sandbox's file and `demo.json`. */
+  OPENCHAIR_DATA: z.string().min(1).default('data'),
+  /** A PostgreSQL server (15 or newer) instead of the embedded one. Needed for more than one process. */
+  DATABASE_URL: z.string().optional(),
+  /** `off` leaves out the demo practice and its sandbox. */
+  OPENCHAIR_DEMO: flag(true),
+  /** A file that describes institutions to start with; see docs/operating.md. */
+  OPENCHAIR_SEED: z.string().optional(),
+  /** Webhooks may go to loopback and private addresses. The demo allows loopback by itself. */
+  OPENCHAIR_ALLOW_PRIVATE_WEBHOOKS: flag(false),
+  /** How this installation is reached from the HRS, for change notices. Default: loopback and PORT. */
+  OPENCHAIR_PUBLIC_URL: z.url().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn'),
+});
+
+export interface Config {
+  /** Null when none is given. */
+  port: number | null;
+  host: string;
+  dataDir: string;
+  databaseUrl: string | null;
+  demo: boolean;
+  seedFile: string | null;
+  allowPrivateWebhooks: boolean;
+  publicUrl: string | null;
+  logLevel: string;
+}
+
+/** Throws one error that names every variable that is wrong, what it was and what is wanted. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  // An empty variable is an unset one: that is how compose files and CI hand them over.
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(present);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`The environment is not usable:\n${lines.join('\n')}`);
+  }
+  const { data } = parsed;
+  return {
+    port: data.PORT ?? null,
+    host: data.HOST,
+    dataDir: data.OPENCHAIR_DATA,
+    databaseUrl: data.DATABASE_URL ?? null,
+    demo: data.OPENCHAIR_DEMO,
+    seedFile: data.OPENCHAIR_SEED ?? null,
+    allowPrivateWebhooks: data.OPENCHAIR_ALLOW_PRIVATE_WEBHOOKS,
+    publicUrl: data.OPENCHAIR_PUBLIC_URL ?? null,
+    logLevel: data.LOG_LEVEL,
+  };
+}
