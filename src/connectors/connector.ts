@@ -1,0 +1,189 @@
+/**
+ * The contract between Openchair and one kind of health record system. Read this first, then one of the folders
+ * beside it. A connector knows nothing of our database, our ids or our HTTP API: it reads records out of an HRS
+ * in our words, and carries single writes into it.
+ *
+ * Obligations that every kind meets (the conformance suite checks them):
+ * - Nothing is written by `check`, `changes` or `find`.
+ * - No call outlives its `signal`; every network wait has its own bound below that.
+ * - A write that may have reached the HRS never ends in `Unavailable`: that error promises "not one byte of this
+ *   request can have been acted upon". Doubt is `OutcomeUnknown`.
+ * - Replies are hostile input: wrong shapes, HTML with 200, wrong content types and truncated bodies throw
+ *   `HrsNonsense`, never an empty result.
+ * - Error messages carry no patient data: they reach logs and `hrs_said`.
+ */
+import type { z } from 'zod';
+import type {
+  AppointmentRecord,
+  DeletionRecord,
+  HrsRecord,
+  PatientRecord,
+  ReasonCode,
+  RecordKind,
+} from '../domain/records.ts';
+
+/** Where reading got to. Opaque outside the connector that made it; at most 4 kB of JSON. */
+export type Cursor = Record<string, unknown>;
+
+export interface Batch {
+  /** At most 1,000 records, locations and providers before what refers to them. */
+  records: (HrsRecord | DeletionRecord)[];
+  /**
+   * The position that is true once exactly the records up to here are stored: storing both together is
+   * consistent. `null` when this batch gives no safe position (the caller keeps the one it has).
+   */
+  cursor: Cursor | null;
+  /**
+   * True on the last batch, and only with positive evidence that the pass saw everything (no next page, totals
+   * agree). A pass that ends without it keeps its upserts, moves no cursor and deletes nothing.
+   */
+  complete: boolean;
+}
+
+/** What this HRS can do: data, so that a write outside it is refused up front and never silently dropped. */
+export interface Capabilities {
+  createAppointment: boolean;
+  createPatient: boolean;
+  createBlock: boolean;
+  confirm: boolean;
+  cancel: boolean;
+  checkIn: boolean;
+  /** Does the HRS keep our marker, and can it be searched by it? `unique`: it refuses a second record with one. */
+  marker: 'unique' | 'searchable' | 'none';
+  /** How long after the last byte of a lost request the HRS may still act on it, in ms. */
+  settleMs: number;
+  /** Its change feed tells of deletions; otherwise they are inferred from complete passes. */
+  reportsDeletions: boolean;
+  readsAvailabilities: boolean;
+  /** Record kinds a pass from the beginning covers completely: only these may be deleted by absence. */
+  readsCompletely: RecordKind[];
+}
+
+export interface NewPatient
+  extends Pick<
+    PatientRecord,
+    | 'firstName'
+    | 'middleName'
+    | 'lastName'
+    | 'email'
+    | 'dateOfBirth'
+    | 'gender'
+    | 'phoneNumber'
+    | 'cellPhoneNumber'
+    | 'homePhoneNumber'
+    | 'workPhoneNumber'
+    | 'addressLine1'
+    | 'addressLine2'
+    | 'city'
+    | 'state'
+    | 'zipCode'
+    | 'guarantorForeignId'
+  > {
+  locationForeignId: string;
+  providerForeignId: string | null;
+}
+
+export interface NewAppointment {
+  locationForeignId: string;
+  /** `null` only for a block. */
+  patientForeignId: string | null;
+  providerForeignId: string | null;
+  operatoryForeignId: string | null;
+  descriptorForeignIds: string[];
+  startAt: string;
+  endAt: string;
+  unavailable: boolean;
+  note: string | null;
+}
+
+/** One write. `marker` is a UUID that stays the same over every attempt of it. */
+export type Write =
+  | { kind: 'create_patient'; marker: string; patient: NewPatient }
+  | { kind: 'create_appointment'; marker: string; appointment: NewAppointment }
+  | { kind: 'confirm' | 'cancel'; marker: string; foreignId: string }
+  | { kind: 'check_in'; marker: string; foreignId: string; checkinAt: string };
+
+export type WriteResult =
+  | { outcome: 'done'; foreignId: string }
+  | {
+      outcome: 'refused';
+      reason: ReasonCode;
+      /** For the developer who reads the event; no patient data. */
+      message: string;
+      /** True when the same booking may succeed later without being changed. */
+      retryable: boolean;
+      /** What the HRS itself said, shortened to 500 characters; no patient data. */
+      hrsSaid: string | null;
+    };
+
+export type LookFor =
+  | { kind: 'patient'; marker: string }
+  | { kind: 'patient'; foreignId: string }
+  | { kind: 'appointment'; marker: string }
+  | { kind: 'appointment'; foreignId: string };
+
+export interface CheckResult {
+  ok: boolean;
+  /** Plain words for the person who connects a practice. */
+  message: string;
+}
+
+export interface Connector {
+  capabilities: Capabilities;
+  /** Can this HRS be reached and read with these credentials? Never throws for an HRS that is off. */
+  check(signal: AbortSignal): Promise<CheckResult>;
+  /**
+   * Yields what has changed since `cursor`; `null` means everything, from the beginning. Records may repeat (the
+   * overlap is the connector's duty: it re-reads far enough back that no late commit is lost). Throws
+   * `CursorRejected` when the HRS no longer knows the position, and `Unavailable` or `HrsNonsense` when it
+   * cannot go on; what was yielded until then stays valid.
+   */
+  changes(cursor: Cursor | null, signal: AbortSignal): AsyncIterable<Batch>;
+  /** Carries one write. Throws `Unavailable` (nothing was done) or `OutcomeUnknown` (look before anything). */
+  execute(write: Write, signal: AbortSignal): Promise<WriteResult>;
+  /**
+   * Looks in the HRS itself, never in a cache; several results mean duplicates, an empty array means "not
+   * there". Throws `Unavailable` when it cannot look.
+   */
+  find(look: LookFor, signal: AbortSignal): Promise<(PatientRecord | AppointmentRecord)[]>;
+  /** Asks the HRS to call `url` when something changes, where it can; forgets an earlier URL of ours. */
+  subscribe?(url: string, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One folder of `connectors/` exports one of these; `registry.ts` lists them. */
+export interface ConnectorKind<Config = unknown> {
+  /** Stable name: stands in `connection.kind` and in `foreign_id_type`. */
+  kind: string;
+  displayName: string;
+  type: 'cloud' | 'onprem';
+  /** Checks and types what `connection.config` holds. */
+  configSchema: z.ZodType<Config>;
+  connect(config: Config): Connector;
+}
+
+/** The request did not reach the HRS, or it said that it did nothing (429, 503): safe to send again later. */
+export class Unavailable extends Error {
+  override name = 'Unavailable';
+  /** How long the HRS asked us to wait, if it did. */
+  readonly retryAfterMs: number | null;
+  constructor(message: string, retryAfterMs: number | null = null, options?: ErrorOptions) {
+    super(message, options);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The HRS may or may not have done the work. Look it up; never send it again blindly. */
+export class OutcomeUnknown extends Error {
+  override name = 'OutcomeUnknown';
+}
+
+/** The HRS no longer knows the cursor: start again from `null`. */
+export class CursorRejected extends Error {
+  override name = 'CursorRejected';
+}
+
+/** The HRS answered with something that cannot be understood. Nothing may be concluded from it. */
+export class HrsNonsense extends Error {
+  override name = 'HrsNonsense';
+}

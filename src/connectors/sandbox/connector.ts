@@ -1,0 +1,70 @@
+/** The sandbox: a pretend practice-management system, reached like any other. */
+import { type CheckResult, type Connector, type ConnectorKind, HrsNonsense, Unavailable } from '../connector.ts';
+import { sandboxClient } from './client.ts';
+import { type SandboxConfig, sandboxConfigSchema } from './config.ts';
+import { getId, getText } from './fields.ts';
+import { changes, find } from './read.ts';
+import { execute } from './write.ts';
+
+/** Its requests are over within milliseconds; this leaves room for a machine that is busy with other things. */
+const SETTLE_MS = 2_000;
+
+export const sandbox: ConnectorKind<SandboxConfig> = {
+  kind: 'sandbox',
+  displayName: 'Openchair Sandbox',
+  type: 'onprem',
+  configSchema: sandboxConfigSchema,
+  connect,
+};
+
+function connect(config: SandboxConfig): Connector {
+  const client = sandboxClient(config);
+
+  async function check(signal: AbortSignal): Promise<CheckResult> {
+    try {
+      const sites = await client.count('site', signal);
+      return { ok: true, message: `Reached the sandbox and read from it: ${sites} ${sites === 1 ? 'site' : 'sites'}.` };
+    } catch (error) {
+      return { ok: false, message: `Cannot read from the sandbox: ${(error as Error).message}.` };
+    }
+  }
+
+  /** A path of ours holds a token of its own, so an earlier URL of ours is one with this path on another host. */
+  async function subscribe(url: string, signal: AbortSignal): Promise<void> {
+    const hooks = await client.hooks(signal);
+    const known = hooks.map((hook) => ({ id: getId(hook, 'id'), url: getText(hook, 'url') }));
+    const earlier = known.filter((hook) => hook.url !== url && isSamePath(hook.url, url));
+    if (!known.some((hook) => hook.url === url)) {
+      const answer = await client.write('POST', '/v1/hooks', { url }, signal);
+      if (answer.kind === 'refused') throw new Unavailable(`the sandbox refused the hook: ${answer.code}`);
+      if (answer.record.url !== url) throw new HrsNonsense('the sandbox answered with another hook');
+    }
+    for (const { id } of earlier) await client.write('DELETE', `/v1/hooks/${id}`, undefined, signal);
+  }
+
+  return {
+    capabilities: {
+      createAppointment: true,
+      createPatient: true,
+      createBlock: true,
+      confirm: true,
+      cancel: true,
+      checkIn: true,
+      marker: 'searchable',
+      settleMs: SETTLE_MS,
+      reportsDeletions: true,
+      readsAvailabilities: true,
+      readsCompletely: ['location', 'provider', 'operatory', 'descriptor', 'availability', 'patient', 'appointment'],
+    },
+    check,
+    changes: (cursor, signal) => changes(client, cursor, signal),
+    execute: (write, signal) => execute(client, write, signal),
+    find: (look, signal) => find(client, look, signal),
+    subscribe,
+    close: async () => {},
+  };
+}
+
+function isSamePath(url: string, other: string): boolean {
+  return URL.parse(url)?.pathname === URL.parse(other)?.pathname;
+}

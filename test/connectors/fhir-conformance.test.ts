@@ -1,0 +1,4 @@
+import { conformance } from './conformance.ts';
+import { startFhirBench } from './fhir-bench.ts';
+
+conformance('fhir', () => startFhirBench());
