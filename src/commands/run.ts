@@ -1,0 +1,365 @@
+/**
+ * Carrying one command into the HRS. Its intent is committed before the first byte leaves, no transaction is open
+ * while the HRS works, and a lost answer is looked up, never sent again blindly. What comes next is machine.ts's
+ * to say; how it ended is written by outcome.ts.
+ */
+import { type Clock, toIso } from '../clock.ts';
+import {
+  type Connector,
+  type ConnectorKind,
+  HrsNonsense,
+  type LookFor,
+  OutcomeUnknown,
+  Unavailable,
+  type Write,
+  type WriteResult,
+} from '../connectors/connector.ts';
+import { type AppointmentRecord, type PatientRecord, REASONS } from '../domain/records.ts';
+import type { Wakeups } from '../jobs/wakeups.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import { type Database, forAll } from '../store/database.ts';
+import type { CommandRow, CommandState, ConnectionRow } from '../store/schema.ts';
+import { type Assignment, readAssignment, writeOf } from './assignment.ts';
+import { afterSearchFailed, type CommandFacts, type NextMove, nextMove, retryDelayMs } from './machine.ts';
+import { adoptPatient, conclude, type Outcome, withHistory } from './outcome.ts';
+import { setWriteStatus } from './write-status.ts';
+
+/** A connector's own bounds are shorter; this one ends a connector that forgot. */
+const CALL_TIMEOUT_MS = 15_000;
+export interface CommandServices {
+  db: Database;
+  clock: Clock;
+  log: Logger;
+  wakeups: Wakeups;
+  connectorOf: (connection: ConnectionRow) => Connector;
+  kinds: ReadonlyMap<string, ConnectorKind>;
+  metrics: Pick<Metrics, 'commands'>;
+}
+
+/** Takes one command as far as it goes now: to its end, or to the next moment at which there is something to do. */
+export async function runCommand(services: CommandServices, command: CommandRow, stopping: AbortSignal): Promise<void> {
+  const assignment = await forAll(services.db, (tx) => readAssignment(tx, command));
+  const run = new Run(services, assignment, command, stopping);
+  const move = nextMove(run.facts(), services.clock.nowMs());
+  if (move.do === 'settle') return run.waitUntil('settling', move.untilMs);
+  if (move.do === 'finish') return run.finish(finishOf(move));
+  if (move.do === 'search') return run.search();
+  return run.send();
+}
+
+const finishOf = (move: Extract<NextMove, { do: 'finish' }>): Outcome => ({
+  state: move.state,
+  reason: move.reason,
+  message: REASONS[move.reason],
+  retryable: move.reason !== 'outcome_unknown',
+});
+
+type Refusal = Extract<WriteResult, { outcome: 'refused' }>;
+
+/** One worker's hold on one command: what it knows, and the few things it can do. State is what the row says. */
+class Run {
+  private readonly services: CommandServices;
+  private assignment: Assignment;
+  private command: CommandRow;
+  private readonly stopping: AbortSignal;
+  private readonly connector: Connector;
+
+  constructor(services: CommandServices, assignment: Assignment, command: CommandRow, stopping: AbortSignal) {
+    this.services = services;
+    this.assignment = assignment;
+    this.command = command;
+    this.stopping = stopping;
+    this.connector = services.connectorOf(assignment.connection);
+  }
+
+  facts(): CommandFacts {
+    const { state, attempts, expires_at, settles_at } = this.command;
+    return {
+      state,
+      attempts,
+      expiresMs: Date.parse(expires_at),
+      settlesMs: settles_at === null ? null : Date.parse(settles_at),
+    };
+  }
+
+  private signal(): AbortSignal {
+    return AbortSignal.any([this.stopping, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
+  }
+
+  /** A transaction that counts only while the command is still ours. Returns false when it no longer is. */
+  private async record(
+    set: Partial<Record<'due_at' | 'sent_at' | 'settles_at' | 'step' | 'lease_until', string | null>> & {
+      attempts?: number;
+      failures?: number;
+    },
+    state: CommandState,
+  ): Promise<boolean> {
+    const nowMs = this.services.clock.nowMs();
+    const updated = await forAll(this.services.db, (tx) =>
+      tx
+        .updateTable('command')
+        .set({ ...set, state, history: withHistory(state, nowMs) } as never)
+        .where('id', '=', this.command.id)
+        .where('fence', '=', this.command.fence)
+        .where('finished_at', 'is', null)
+        .returningAll()
+        .executeTakeFirst(),
+    );
+    if (!updated) return false;
+    this.command = updated;
+    return true;
+  }
+
+  /** Lets go of the command until there is something to do. */
+  async waitUntil(state: CommandState, untilMs: number, failures = this.command.failures): Promise<void> {
+    await this.record({ due_at: toIso(untilMs), lease_until: null, failures }, state);
+  }
+
+  async finish(outcome: Outcome): Promise<void> {
+    const concluded = await forAll(this.services.db, (tx) =>
+      conclude(tx, this.command, outcome, this.services.clock.nowMs()),
+    );
+    if (!concluded) return;
+    const { kind } = this.command;
+    this.services.metrics.commands.inc({ kind, state: outcome.state, reason: outcome.reason ?? '' });
+    this.services.wakeups.wake('deliveries');
+    this.services.wakeups.wake('commands');
+  }
+
+  async send(): Promise<void> {
+    const write = writeOf(this.command, this.assignment);
+    if (write === null) return this.finish({ state: 'complete' });
+    if (write === 'gone') return this.finish(GONE);
+    const nowMs = this.services.clock.nowMs();
+    const step = write.kind === 'create_patient' ? 'patient' : 'appointment';
+    const settlesAt = toIso(nowMs + CALL_TIMEOUT_MS + this.connector.capabilities.settleMs);
+    const wasSearched = this.command.state === 'searched';
+    const earlier = this.command;
+    // Committed before the first byte leaves: whoever takes over knows that it may be out.
+    if (
+      !(await this.record(
+        { sent_at: toIso(nowMs), settles_at: settlesAt, step, attempts: earlier.attempts + 1 },
+        'sent',
+      ))
+    )
+      return;
+    let result: WriteResult;
+    try {
+      result = await this.connector.execute(write, this.signal());
+    } catch (error) {
+      if (error instanceof Unavailable) return this.notSent(error, earlier);
+      if (!(error instanceof OutcomeUnknown || error instanceof HrsNonsense) && !this.stopping.aborted)
+        this.report(error);
+      return this.doubt();
+    }
+    await this.reached();
+    if (result.outcome === 'done') return this.verify(write, result.foreignId);
+    // What was sent before and never answered may be the very thing that is in the way now.
+    if (wasSearched || earlier.attempts > 0) return this.search({ refusal: result });
+    return this.refused(write, result);
+  }
+
+  private async notSent(error: Unavailable, earlier: CommandRow): Promise<void> {
+    await forAll(this.services.db, (tx) =>
+      setWriteStatus(tx, this.assignment.connection, 'red', this.services.clock.nowMs(), this.services.kinds),
+    );
+    const delayMs = retryDelayMs(earlier.failures, error.retryAfterMs);
+    // Waking at the start instead of after it makes timed_out punctual.
+    const untilMs = Math.min(
+      this.services.clock.nowMs() + delayMs,
+      Math.max(Date.parse(earlier.expires_at), this.services.clock.nowMs()),
+    );
+    await this.record(
+      {
+        due_at: toIso(untilMs),
+        lease_until: null,
+        failures: earlier.failures + 1,
+        attempts: earlier.attempts,
+        sent_at: earlier.sent_at,
+        settles_at: null,
+      },
+      earlier.state === 'searched' ? 'searched' : 'queued',
+    );
+  }
+
+  /** No answer that proves anything: wait until the HRS cannot act on it any more, then look. */
+  private async doubt(): Promise<void> {
+    const settlesMs = this.services.clock.nowMs() + this.connector.capabilities.settleMs;
+    if (!(await this.record({ settles_at: toIso(settlesMs) }, 'unknown'))) return;
+    await this.waitUntil('settling', settlesMs);
+  }
+
+  private async reached(): Promise<void> {
+    const nowMs = this.services.clock.nowMs();
+    if (this.assignment.connection.write_status === 'green') return;
+    await forAll(this.services.db, (tx) =>
+      setWriteStatus(tx, this.assignment.connection, 'green', nowMs, this.services.kinds),
+    );
+    this.services.wakeups.wake('deliveries');
+  }
+
+  /** The HRS said "done": believed once the record has been read back and is the one that was written. */
+  private async verify(write: Write, foreignId: string): Promise<void> {
+    const look: LookFor =
+      write.kind === 'create_patient' ? { kind: 'patient', foreignId } : { kind: 'appointment', foreignId };
+    let found: (PatientRecord | AppointmentRecord)[];
+    try {
+      found = await this.connector.find(look, this.signal());
+    } catch {
+      return this.doubt();
+    }
+    const record = found[0];
+    const isCreate = write.kind === 'create_patient' || write.kind === 'create_appointment';
+    if (record && isWhatWasWritten(write, record)) return this.written(record);
+    if (!isCreate) {
+      if (record) return this.notWritten();
+      return this.finish(write.kind === 'cancel' ? { state: 'complete' } : GONE);
+    }
+    if (this.connector.capabilities.marker !== 'none') return this.search({ lied: true });
+    // Somebody else's record, or none, and no way to look for ours.
+    return record ? this.finish(MISMATCH) : this.notWritten();
+  }
+
+  /** "Yes" and nothing there: tried again as often as the machine allows, then told as it is. */
+  private async notWritten(): Promise<void> {
+    const nowMs = this.services.clock.nowMs();
+    const { attempts } = this.command;
+    if (attempts >= MAX_LIES) {
+      return this.finish({ state: 'failed', reason: 'not_written', message: REASONS.not_written, retryable: true });
+    }
+    await this.record(
+      { settles_at: null, due_at: toIso(nowMs + retryDelayMs(attempts, null)), lease_until: null },
+      'searched',
+    );
+  }
+
+  private async written(record: PatientRecord | AppointmentRecord): Promise<void> {
+    if (record.kind === 'appointment') return this.finish({ state: 'complete', record });
+    const { institution_id } = this.command;
+    const patientId = this.assignment.appointment.patient_id;
+    if (patientId !== null) {
+      await forAll(this.services.db, (tx) =>
+        adoptPatient(tx, institution_id, patientId, record, this.services.clock.nowMs()),
+      );
+      this.services.wakeups.wake('deliveries');
+    }
+    // The patient is there; the appointment is a write of its own, with its own doubts.
+    if (!(await this.record({ step: 'appointment', settles_at: null, attempts: 0, failures: 0 }, 'queued'))) return;
+    this.assignment = await forAll(this.services.db, (tx) => readAssignment(tx, this.command));
+    return this.send();
+  }
+
+  /**
+   * Is it there? What the HRS has just said counts only when nothing is found: `refusal` to a repeated write, or
+   * `lied`, a "done" for which there is no record.
+   */
+  async search(said: { refusal?: Refusal; lied?: boolean } = {}): Promise<void> {
+    const write = writeOf(this.command, this.assignment);
+    if (write === null) return this.finish({ state: 'complete' });
+    if (write === 'gone') return this.finish(GONE);
+    const look = lookFor(write);
+    if (this.connector.capabilities.marker === 'none' && 'marker' in look) {
+      return this.finish({
+        state: 'incomplete',
+        reason: 'outcome_unknown',
+        message: REASONS.outcome_unknown,
+        retryable: false,
+      });
+    }
+    let found: (PatientRecord | AppointmentRecord)[];
+    try {
+      found = await this.connector.find(look, this.signal());
+    } catch (error) {
+      if (!(error instanceof Unavailable || error instanceof HrsNonsense) && !this.stopping.aborted) this.report(error);
+      const nowMs = this.services.clock.nowMs();
+      const end = afterSearchFailed(this.facts(), nowMs);
+      if (end?.do === 'finish') return this.finish(finishOf(end));
+      const { failures, expires_at } = this.command;
+      const untilMs = Math.min(nowMs + retryDelayMs(failures, null), Math.max(Date.parse(expires_at), nowMs + 1_000));
+      return this.waitUntil('settling', untilMs, failures + 1);
+    }
+    await this.reached();
+    const record = found.find((one) => isWhatWasWritten(write, one));
+    if (record) return this.written(record);
+    if (said.refusal) return this.refused(write, said.refusal);
+    if (said.lied) return this.notWritten();
+    if (write.kind === 'cancel' && found.length === 0) return this.finish({ state: 'complete' });
+    // Proven absent: it may be sent again, or has run out of time.
+    const nowMs = this.services.clock.nowMs();
+    if (!(await this.record({ settles_at: null, failures: 0, due_at: toIso(nowMs) }, 'searched'))) return;
+    const move = nextMove(this.facts(), nowMs);
+    if (move.do === 'finish') return this.finish(finishOf(move));
+    return this.send();
+  }
+
+  private async refused(write: Write, result: Refusal): Promise<void> {
+    // What is refused may be so already, by somebody at the front desk; and what the row shows must be the truth.
+    const record = 'foreignId' in write ? await this.readBack(write.foreignId) : null;
+    if (record && isWhatWasWritten(write, record)) return this.finish({ state: 'complete', record });
+    const reason =
+      write.kind === 'create_patient' && result.reason === 'refused_by_hrs' ? 'patient_rejected' : result.reason;
+    return this.finish({
+      state: 'failed',
+      reason,
+      message: result.message,
+      retryable: result.retryable,
+      hrsSaid: result.hrsSaid,
+      record,
+    });
+  }
+
+  private async readBack(foreignId: string): Promise<AppointmentRecord | null> {
+    try {
+      const [record] = await this.connector.find({ kind: 'appointment', foreignId }, this.signal());
+      return record?.kind === 'appointment' ? record : null;
+    } catch {
+      return null;
+    }
+  }
+
+  private report(error: unknown): void {
+    const { name, code, stack } = error as { name?: string; code?: string; stack?: string };
+    this.services.log.error(
+      { commandId: this.command.id, name, code, stack },
+      'a connector failed in a way it should not',
+    );
+  }
+}
+
+const GONE: Outcome = {
+  state: 'failed',
+  reason: 'not_found_in_hrs',
+  message: REASONS.not_found_in_hrs,
+  retryable: false,
+};
+
+const MISMATCH: Outcome = { state: 'incomplete', reason: 'mismatch', message: REASONS.mismatch, retryable: false };
+
+/** An HRS that says "done" and does nothing is believed this many times. */
+const MAX_LIES = 3;
+
+function lookFor(write: Write): LookFor {
+  if (write.kind === 'create_patient') return { kind: 'patient', marker: write.marker };
+  if (write.kind === 'create_appointment') return { kind: 'appointment', marker: write.marker };
+  return { kind: 'appointment', foreignId: write.foreignId };
+}
+
+function isWhatWasWritten(write: Write, record: PatientRecord | AppointmentRecord): boolean {
+  switch (write.kind) {
+    case 'create_patient':
+      return record.kind === 'patient' && (record.marker === null || record.marker === write.marker);
+    case 'create_appointment':
+      return (
+        record.kind === 'appointment' &&
+        (record.marker === write.marker ||
+          (record.marker === null && Date.parse(record.startAt) === Date.parse(write.appointment.startAt)))
+      );
+    case 'confirm':
+      return record.kind === 'appointment' && record.confirmed;
+    case 'cancel':
+      return record.kind === 'appointment' && record.cancelled;
+    case 'check_in':
+      return record.kind === 'appointment' && record.checkinAt !== null;
+  }
+}
