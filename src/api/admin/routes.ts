@@ -1,0 +1,406 @@
+/**
+ * Administration: institutions, their connections to health record systems, and keys. Beyond NexHealth; only keys
+ * of administrators get here.
+ */
+import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
+import { z } from 'zod';
+import type { CheckResult } from '../../connectors/connector.ts';
+import { ApiError, notFound } from '../../errors.ts';
+import { forAll, type Tx } from '../../store/database.ts';
+import { createApiKey, findInstitutionIds, newApiKey } from '../../store/keys.ts';
+import { requestSync } from '../../sync/loop.ts';
+import type { Context } from '../context.ts';
+import { boolean, id, integer, list, optional, requiredText, text } from '../parameters.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+const DEFAULT_SYNC_CYCLE_MS = 60_000;
+const MAX_CONFIG_BYTES = 16_384;
+const CHECK_TIMEOUT_MS = 20_000;
+const SUBDOMAIN = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+const institutionShape = z
+  .object({ id: z.int(), name: z.string(), subdomain: z.string() })
+  .meta({ id: 'AdminInstitution' });
+
+const connectionShape = z
+  .object({
+    id: z.int(),
+    subdomain: z.string(),
+    kind: z.string(),
+    name: z.string(),
+    paused: z.boolean(),
+    sync_cycle_ms: z.int(),
+    read_status: z.enum(['green', 'red']),
+    write_status: z.enum(['green', 'red']),
+    first_synced_at: z.iso.datetime().nullable(),
+    synced_at: z.iso.datetime().nullable(),
+    held_deletions: z.int(),
+    last_error_code: z.string().nullable(),
+    last_error: z.string().nullable(),
+    push_path: z.string(),
+  })
+  .meta({ id: 'Connection' });
+
+const runShape = z
+  .object({
+    id: z.int(),
+    kind: z.enum(['first', 'incremental', 'full']),
+    outcome: z.enum(['complete', 'partial', 'failed']).nullable(),
+    records: z.int(),
+    changed: z.int(),
+    deleted: z.int(),
+    held: z.int(),
+    error_code: z.string().nullable(),
+    started_at: z.iso.datetime(),
+    finished_at: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'SyncRun' });
+
+/** Enough to see what has been going on; older runs are in the table. */
+const SHOWN_RUNS = 100;
+
+const checkShape = z.object({ ok: z.boolean(), message: z.string() }).meta({ id: 'ConnectionCheck' });
+
+/** Credentials stay in: a configuration is written, never shown. */
+function selectConnections(tx: Tx) {
+  return tx
+    .selectFrom('connection')
+    .innerJoin('institution', 'institution.id', 'connection.institution_id')
+    .select([
+      'connection.id',
+      'institution.subdomain',
+      'connection.kind',
+      'connection.name',
+      'connection.paused',
+      'connection.sync_cycle_ms',
+      'connection.read_status',
+      'connection.write_status',
+      'connection.first_synced_at',
+      'connection.synced_at',
+      'connection.held_deletions',
+      'connection.last_error_code',
+      'connection.last_error',
+      sql<string>`'/push/' || connection.push_token`.as('push_path'),
+    ]);
+}
+
+/** The configuration, checked by its kind. Throws `invalid_parameter` that names the field. */
+function checkedConfig(context: Context, kind: string, config: Record<string, unknown>): string {
+  const found = context.services.connectorKinds.get(kind);
+  if (!found) {
+    const known = [...context.services.connectorKinds.keys()].join(', ');
+    throw new ApiError('invalid_parameter', `Invalid parameter connection[kind]: must be one of ${known}`);
+  }
+  const parsed = found.configSchema.safeParse(config);
+  if (!parsed.success) {
+    throw new ApiError(
+      'invalid_parameter',
+      parsed.error.issues.map(
+        (issue) => `Invalid parameter connection[config][${issue.path.join('][')}]: ${issue.message}`,
+      ),
+    );
+  }
+  const stored = JSON.stringify(config);
+  if (stored.length > MAX_CONFIG_BYTES) {
+    throw new ApiError(
+      'invalid_parameter',
+      `Invalid parameter connection[config]: must have at most ${MAX_CONFIG_BYTES} bytes`,
+    );
+  }
+  return stored;
+}
+
+async function check(context: Context, kind: string, config: unknown): Promise<CheckResult> {
+  const found = context.services.connectorKinds.get(kind);
+  if (!found) throw notFound();
+  const connector = found.connect(found.configSchema.parse(config));
+  try {
+    return await connector.check(AbortSignal.timeout(CHECK_TIMEOUT_MS));
+  } finally {
+    await connector.close();
+  }
+}
+
+export const routes: Route[] = [
+  defineRoute({
+    method: 'POST',
+    path: '/admin/institutions',
+    summary: 'Add an institution',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({
+      institution: z.object({
+        name: requiredText(200),
+        subdomain: text(63).regex(SUBDOMAIN, 'must be lower-case letters, digits and hyphens'),
+      }),
+    }),
+    body: ['institution'],
+    answer: institutionShape,
+    statuses: [201],
+    handler: async (context, { institution }) => {
+      const made = await forAll(context.services.db, async (tx) => {
+        const row = await tx
+          .insertInto('institution')
+          .values(institution)
+          .onConflict((conflict) => conflict.column('subdomain').doNothing())
+          .returning(['id', 'name', 'subdomain'])
+          .executeTakeFirst();
+        if (!row) throw new ApiError('already_exists', 'An institution with that subdomain already exists');
+        // Whoever adds an institution can work with it at once.
+        await tx
+          .insertInto('api_user_institution')
+          .values({ api_user_id: context.caller.apiUserId, institution_id: row.id })
+          .execute();
+        return row;
+      });
+      return { status: 201, data: made };
+    },
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/admin/institutions',
+    summary: 'All institutions',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({}),
+    answer: z.array(institutionShape),
+    handler: async (context) => ({
+      data: await forAll(context.services.db, (tx) =>
+        tx.selectFrom('institution').select(['id', 'name', 'subdomain']).orderBy('id').execute(),
+      ),
+    }),
+  }),
+
+  defineRoute({
+    method: 'POST',
+    path: '/admin/keys',
+    summary: 'Make an API key; it is shown in this answer and never again',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({
+      key: z.object({ name: requiredText(200), subdomains: list(text(63)), admin: optional(boolean()) }),
+    }),
+    body: ['key'],
+    answer: z.object({ id: z.int(), key: z.string() }).meta({ id: 'NewKey' }),
+    statuses: [201],
+    handler: async (context, { key: asked }) => {
+      const key = newApiKey();
+      const { id: keyId } = await forAll(context.services.db, async (tx) => {
+        const institutionIds = await findInstitutionIds(tx, asked.subdomains ?? []);
+        if (!institutionIds) throw notFound();
+        return createApiKey(tx, { name: asked.name, isAdmin: asked.admin ?? false, institutionIds, key });
+      });
+      return { status: 201, data: { id: keyId, key } };
+    },
+  }),
+
+  defineRoute({
+    method: 'DELETE',
+    path: '/admin/keys/:id',
+    summary: 'Revoke an API key; it is refused within a second',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({ id: id() }),
+    answer: z.null(),
+    statuses: [204],
+    handler: async (context, asked) => {
+      const revoked = await forAll(context.services.db, (tx) =>
+        tx
+          .updateTable('api_key')
+          .set({ revoked_at: new Date(context.nowMs).toISOString() })
+          .where('id', '=', asked.id)
+          .where('revoked_at', 'is', null)
+          .returning('id')
+          .executeTakeFirst(),
+      );
+      if (!revoked) throw notFound();
+      return { status: 204, data: null };
+    },
+  }),
+
+  defineRoute({
+    method: 'POST',
+    path: '/admin/connections',
+    summary: 'Connect an institution to its health record system; the first sync starts at once',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({
+      connection: z.object({
+        subdomain: text(63),
+        kind: text(40),
+        name: requiredText(200),
+        config: z.record(z.string(), z.unknown()),
+        sync_cycle_ms: optional(integer(100, 86_400_000)),
+        full_pass_every_ms: optional(integer(1_000, 604_800_000)),
+      }),
+    }),
+    body: ['connection'],
+    answer: connectionShape,
+    statuses: [201],
+    handler: async (context, { connection: asked }) => {
+      const config = checkedConfig(context, asked.kind, asked.config);
+      const made = await forAll(context.services.db, async (tx) => {
+        const institution = await tx
+          .selectFrom('institution')
+          .select('id')
+          .where('subdomain', '=', asked.subdomain)
+          .executeTakeFirst();
+        if (!institution) throw notFound();
+        const row = await tx
+          .insertInto('connection')
+          .values({
+            institution_id: institution.id,
+            kind: asked.kind,
+            name: asked.name,
+            config,
+            sync_cycle_ms: asked.sync_cycle_ms ?? DEFAULT_SYNC_CYCLE_MS,
+            full_pass_every_ms: asked.full_pass_every_ms,
+            push_token: randomBytes(24).toString('base64url'),
+          })
+          .returning('id')
+          .executeTakeFirstOrThrow();
+        return selectConnections(tx).where('connection.id', '=', row.id).executeTakeFirstOrThrow();
+      });
+      context.afterCommit.push(() => context.services.wakeups.wake('sync'));
+      return { status: 201, data: made };
+    },
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/admin/connections',
+    summary: 'All connections and how they are',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({}),
+    answer: z.array(connectionShape),
+    handler: async (context) => ({
+      data: await forAll(context.services.db, (tx) => selectConnections(tx).orderBy('connection.id').execute()),
+    }),
+  }),
+
+  defineRoute({
+    method: 'PATCH',
+    path: '/admin/connections/:id',
+    summary: 'Change a connection: pause it, its cycle, its configuration',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({
+      id: id(),
+      connection: z.object({
+        name: optional(requiredText(200)),
+        paused: optional(boolean()),
+        /** True: a person has looked, and what the brake holds is really gone. */
+        accept_deletions: optional(boolean()),
+        config: z.record(z.string(), z.unknown()).optional(),
+        sync_cycle_ms: optional(integer(100, 86_400_000)),
+        full_pass_every_ms: optional(integer(1_000, 604_800_000)),
+      }),
+    }),
+    body: ['connection'],
+    answer: connectionShape,
+    handler: async (context, { id: connectionId, connection: asked }) => {
+      const data = await forAll(context.services.db, async (tx) => {
+        const row = await tx.selectFrom('connection').select('kind').where('id', '=', connectionId).executeTakeFirst();
+        if (!row) throw notFound();
+        await tx
+          .updateTable('connection')
+          .set({
+            name: asked.name,
+            paused: asked.paused,
+            deletions_accepted: asked.accept_deletions,
+            sync_cycle_ms: asked.sync_cycle_ms,
+            full_pass_every_ms: asked.full_pass_every_ms,
+            config: asked.config ? checkedConfig(context, row.kind, asked.config) : undefined,
+            sync_due_at: sql<string>`now()`,
+          })
+          .where('id', '=', connectionId)
+          .execute();
+        return selectConnections(tx).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
+      });
+      context.afterCommit.push(() => context.services.wakeups.wake('sync'));
+      return { data };
+    },
+  }),
+
+  defineRoute({
+    method: 'POST',
+    path: '/admin/connections/:id/check',
+    summary: 'Can the health record system be reached and read? Waits for it',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({ id: id() }),
+    answer: checkShape,
+    handler: async (context, asked) => {
+      const row = await forAll(context.services.db, (tx) =>
+        tx.selectFrom('connection').select(['kind', 'config']).where('id', '=', asked.id).executeTakeFirst(),
+      );
+      if (!row) throw notFound();
+      return { data: await check(context, row.kind, row.config) };
+    },
+  }),
+
+  defineRoute({
+    method: 'POST',
+    path: '/admin/connections/:id/sync',
+    summary: 'Read the health record system now; with full=true from the beginning',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({ id: id(), full: optional(boolean()) }),
+    answer: connectionShape,
+    statuses: [202],
+    handler: async (context, asked) => {
+      const data = await forAll(context.services.db, async (tx) => {
+        await requestSync(tx, asked.id, asked.full);
+        return selectConnections(tx).where('connection.id', '=', asked.id).executeTakeFirst();
+      });
+      if (!data) throw notFound();
+      context.afterCommit.push(() => context.services.wakeups.wake('sync'));
+      return { status: 202, data };
+    },
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/admin/connections/:id/runs',
+    summary: 'The last passes over a connection, newest first',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({ id: id() }),
+    answer: z.array(runShape),
+    handler: async (context, asked) => ({
+      data: await forAll(context.services.db, (tx) =>
+        tx
+          .selectFrom('sync_run')
+          .select([
+            'id',
+            'kind',
+            'outcome',
+            'records',
+            'changed',
+            'deleted',
+            'held',
+            'error_code',
+            'started_at',
+            'finished_at',
+          ])
+          .where('connection_id', '=', asked.id)
+          .orderBy('id', 'desc')
+          .limit(SHOWN_RUNS)
+          .execute(),
+      ),
+    }),
+  }),
+];

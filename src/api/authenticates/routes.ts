@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { defineRoute, type Route } from '../route.ts';
+
+export const routes: Route[] = [
+  defineRoute({
+    method: 'POST',
+    path: '/authenticates',
+    summary: 'Exchange the API key in Authorization for a token that lasts an hour.',
+    tag: 'Authentication',
+    subdomain: 'none',
+    // The server's own check takes tokens as well; here only a key counts, or a token could renew itself for ever.
+    access: 'public',
+    params: z.object({}),
+    answer: z.object({ token: z.string() }).meta({ id: 'Token' }),
+    statuses: [201],
+    handler: async (context) => ({
+      status: 201,
+      data: { token: await context.issueToken() },
+      description: 'Authenticated',
+    }),
+  }),
+];

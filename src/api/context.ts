@@ -1,0 +1,80 @@
+/** What a handler gets to know about the request it serves, and the services it may use. */
+import type { Clock } from '../clock.ts';
+import type { CapabilitiesOf } from '../commands/book.ts';
+import type { ConnectorKind } from '../connectors/connector.ts';
+import { notFound } from '../errors.ts';
+import type { Wakeups } from '../jobs/wakeups.ts';
+import type { Logger } from '../logger.ts';
+import { type Database, forAll, forInstitution, type Tx } from '../store/database.ts';
+
+/** The two faces of the API. Without a version in the request it is v3.0.0. */
+export type Version = 'v2' | 'v3.0.0';
+
+export interface Services {
+  db: Database;
+  clock: Clock;
+  log: Logger;
+  tokenSecret: string;
+  wakeups: Wakeups;
+  connectorKinds: ReadonlyMap<string, ConnectorKind>;
+  /** What the HRS behind a connection can do. */
+  capabilitiesOf: CapabilitiesOf;
+  /** May webhooks go to loopback, or to any private address? */
+  webhookAddresses: 'public' | 'loopback' | 'any';
+}
+
+export interface ReachableInstitution {
+  id: number;
+  subdomain: string;
+  name: string;
+}
+
+export interface Caller {
+  apiUserId: number;
+  isAdmin: boolean;
+  institutions: ReachableInstitution[];
+}
+
+export interface Context {
+  services: Services;
+  version: Version;
+  caller: Caller;
+  /** The institution that `subdomain` names; null only on routes that do not ask for one. */
+  institution: ReachableInstitution | null;
+  nowMs: number;
+  /** A token of one hour for the key that this request carries. Throws `not_authenticated`. */
+  issueToken(): Promise<string>;
+  /** Set while the server itself holds the transaction of an idempotent request. */
+  tx: Tx | null;
+  /** Run after the answer's transaction has committed: wake-ups, never work. */
+  afterCommit: (() => void)[];
+}
+
+/** The institution of a route that declares `subdomain: 'required'`. */
+export function getInstitution(context: Context): ReachableInstitution {
+  if (context.institution === null) throw new Error('this route does not resolve a subdomain');
+  return context.institution;
+}
+
+/** One transaction that sees the rows of the request's institution; the request's own where there is one. */
+export function inInstitution<T>(context: Context, work: (tx: Tx) => Promise<T>): Promise<T> {
+  if (context.tx) return work(context.tx);
+  return forInstitution(context.services.db, getInstitution(context).id, work);
+}
+
+/**
+ * For routes without a subdomain: one transaction that sees every row, and the ids of the institutions the caller
+ * may know about. Every query inside must name them.
+ */
+export function inReach<T>(context: Context, work: (tx: Tx, institutionIds: number[]) => Promise<T>): Promise<T> {
+  const { institution, caller } = context;
+  const ids = institution ? [institution.id] : caller.institutions.map((one) => one.id);
+  return forAll(context.services.db, (tx) => work(tx, ids));
+}
+
+/** For routes whose institution is known by the row that was found, not by a subdomain. */
+export function reachableInstitution(context: Context, institutionId: number): ReachableInstitution {
+  const found = context.caller.institutions.find((one) => one.id === institutionId);
+  if (!found) throw notFound();
+  return found;
+}
