@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { bookSlot, endedWrite, openSlots, writesOf } from '../harness/booking.ts';
+import {
+  type Body,
+  type DemoProgram,
+  type Program,
+  startDemoProgram,
+  startProgram,
+  until,
+} from '../harness/program.ts';
+
+/** The promise: a worker killed at any moment delays a command by at most this, and never doubles it. */
+const PROMISED_MS = 35_000;
+
+let program: DemoProgram;
+let workers: Program[] = [];
+
+before(async () => {
+  program = await startDemoProgram();
+});
+
+after(async () => {
+  for (const worker of workers) await worker.stop();
+  await program?.end();
+});
+
+test('kill -9 between "sent" and "recorded": one visit, one complete, in time', async () => {
+  const { sandbox, demo } = program;
+  const [slot] = await openSlots(program);
+  // The practice does the work at once and answers late: the worker dies while it waits.
+  await sandbox('POST', '/faults', { fault: 'slow_reply', ms: 5_000, match: 'write', times: 1 });
+  const { body } = await bookSlot(program, slot);
+  const id = body.data.appt.id;
+  await until('the command to be sent', async () => (await writesOf(program, id))[0].state === 'sent', 5_000);
+  await program.kill();
+  const killedAtMs = Date.now();
+  program = await program.restart();
+  await program.sandbox('DELETE', '/faults');
+  const write = await until('the command to end', () => endedWrite(program, id), PROMISED_MS);
+  assert.equal(write.state, 'complete', JSON.stringify(write));
+  assert.ok(Date.now() - killedAtMs < PROMISED_MS);
+
+  const events = (await program.api('GET', `/events?subdomain=${demo.subdomain}&per_page=1000`)).body.data;
+  const insertions = events.filter(
+    (event: Body) => event.event_name.startsWith('appointment_insertion') && event.data.appointment.id === id,
+  );
+  assert.deepEqual(
+    insertions.map((event: Body) => event.event_name),
+    ['appointment_insertion.complete'],
+  );
+  const { body: visits } = await program.sandbox('GET', `/v1/visits?limit=1000`);
+  const mine = visits.items.filter(
+    (visit: Body) => Date.parse(visit.start) === Date.parse(slot.time) && visit.external_ref,
+  );
+  assert.equal(mine.length, 1);
+});
+
+test('another worker takes over from one that was killed', async () => {
+  const { sandbox } = program;
+  workers = [await startProgram('worker', { DATABASE_URL: program.database.url, OPENCHAIR_DATA: program.dataDir })];
+  const [slot] = await openSlots(program);
+  await sandbox('POST', '/faults', { fault: 'lose_reply', match: 'write', times: 1 });
+  const { body } = await bookSlot(program, slot);
+  const write = await until('the command to end', () => endedWrite(program, body.data.appt.id), PROMISED_MS);
+  assert.equal(write.state, 'complete');
+});

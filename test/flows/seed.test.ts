@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { sql } from 'kysely';
+import { readSeed } from '../../src/seed/read.ts';
+import { type Database, forAll, openDatabase } from '../../src/store/database.ts';
+import { contentsOf } from '../harness/contents.ts';
+import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { type Body, client, type Program, startProgram, until } from '../harness/program.ts';
+
+const page = readFileSync(new URL('../../docs/seed.md', import.meta.url), 'utf8');
+const schema = JSON.parse(readFileSync(new URL('../../docs/seed.schema.json', import.meta.url), 'utf8'));
+/** The example of the page, and a second institution whose location books by operatory. */
+const example: Body = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '');
+const twoInstitutions: Body = structuredClone(example);
+twoInstitutions.institutions.push({
+  id: 77,
+  name: 'Hill Street Dental',
+  subdomain: 'hill-street',
+  locations: [
+    {
+      id: 9,
+      name: 'Hill Street',
+      tz: 'America/Denver',
+      state: 'CO',
+      map_by_operatory: true,
+      patients: { count: 10 },
+      appointments: { future: 12 },
+    },
+  ],
+  providers: [{ id: 10, first_name: 'Zoe', last_name: 'Zimmer', location_ids: [9] }],
+  operatories: [{ id: 11, location_id: 9, name: 'Hill 1' }],
+  availabilities: [
+    {
+      id: 12,
+      location_id: 9,
+      provider_id: 10,
+      operatory_id: 11,
+      days: ['Monday', 'Thursday'],
+      begin_time: '9:00',
+      end_time: '17:00',
+    },
+  ],
+});
+twoInstitutions.api_keys.push({ name: 'Hill alone', key: 'hill-key', subdomains: ['hill-street'] });
+
+let folder: string;
+let database: TestDatabase;
+let db: Database;
+let program: Program;
+
+function write(name: string, seed: unknown): string {
+  const file = join(folder, name);
+  writeFileSync(file, JSON.stringify(seed));
+  return file;
+}
+
+const start = (seedFile: string, dataDir = join(folder, 'data')) =>
+  startProgram('serve', { DATABASE_URL: database.url, OPENCHAIR_DATA: dataDir, OPENCHAIR_SEED: seedFile });
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'openchair-seed-'));
+  database = await createTestDatabase();
+  db = openDatabase(database.connection, 2, () => {});
+  program = await start(write('practice.json', twoInstitutions));
+});
+
+after(async () => {
+  await program?.stop();
+  await db?.close();
+  await database?.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const handles = () => JSON.parse(readFileSync(join(folder, 'data', 'demo.json'), 'utf8'));
+const get = async (path: string, key = 'the-key-my-app-already-has') => {
+  const answer = await client(program.url, key)('GET', path);
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  return answer.body.data;
+};
+const ids = (list: Body[]) => list.map(({ id }) => id).sort((a, b) => a - b);
+
+test('everything stands under the ids of the file', async () => {
+  const of = 'subdomain=live-oak';
+  assert.deepEqual(
+    (await get('/institutions')).map(({ id, subdomain }: Body) => [id, subdomain]),
+    [
+      [77, 'hill-street'],
+      [101, 'live-oak'],
+    ],
+  );
+  const [{ locations }] = await get(`/locations?${of}`);
+  assert.equal(locations[0].id, 2001);
+  assert.equal(locations[0].tz, 'America/Chicago');
+  assert.equal(locations[0].state, 'TX');
+  assert.deepEqual(ids(await get(`/operatories?${of}&location_id=2001`)), [4001, 4002]);
+  const providers = await get(`/providers?${of}&location_id=2001&inactive=true`);
+  assert.ok(providers.some(({ id }: Body) => id === 3003));
+  assert.deepEqual(ids(await get(`/appointment_types?${of}`)), [5001, 5002]);
+  const hours = await get(`/availabilities?${of}&location_id=2001&include[]=appointment_types`);
+  assert.deepEqual(ids(hours), [6001, 6002]);
+  assert.deepEqual(hours[0].days, ['Monday', 'Wednesday', 'Friday']);
+  assert.deepEqual(ids(hours[0].appointment_types), [5001, 5002]);
+  assert.deepEqual(
+    hours.map(({ synced }: Body) => synced),
+    [false, true],
+  );
+});
+
+test('people and appointments are as many as the file says, and overlap nowhere', async () => {
+  const { patients } = await get('/patients?subdomain=live-oak&location_id=2001&per_page=100');
+  assert.equal(patients.length, 40);
+  assert.equal(patients.filter(({ unsubscribe_sms }: Body) => unsubscribe_sms).length, 8);
+  const appointments = await get(
+    '/appointments?subdomain=live-oak&location_id=2001&start=2000-01-01&end=2100-01-01&per_page=1000',
+  );
+  const past = appointments.filter((one: Body) => Date.parse(one.end_time) < Date.now());
+  assert.equal(past.length, 60);
+  assert.equal(appointments.length, 100);
+  const overlaps = await forAll(db, (tx) =>
+    sql`select 1 from appointment a join appointment b on b.id > a.id and a.start_at < b.end_at and b.start_at < a.end_at
+      and (a.provider_id = b.provider_id or a.operatory_id = b.operatory_id)`.execute(tx),
+  );
+  assert.equal(overlaps.rows.length, 0);
+});
+
+test('keys work as given, each for its institutions; demo.json tells the first', async () => {
+  const demo = handles();
+  assert.equal(demo.api_key, 'the-key-my-app-already-has');
+  assert.equal(demo.subdomain, 'live-oak');
+  assert.equal(demo.location_id, 2001);
+  assert.deepEqual(demo.provider_ids, [3001, 3002, 3003]);
+  assert.deepEqual(demo.operatory_ids, [4001, 4002]);
+  assert.equal(demo.api_keys.Operations, demo.admin_key);
+  assert.deepEqual(Object.keys(demo.sandbox_urls), ['live-oak', 'hill-street']);
+  assert.equal((await client(program.url, 'hill-key')('GET', '/locations?subdomain=live-oak')).status, 404);
+  await get('/locations?subdomain=hill-street', 'hill-key');
+  assert.equal((await client(program.url, demo.admin_key)('GET', '/admin/institutions')).status, 200);
+});
+
+async function book(subdomain: string, locationId: number, providerId: number): Promise<Body> {
+  const startDate = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  const where = `subdomain=${subdomain}&lids[]=${locationId}&pids[]=${providerId}`;
+  const [{ slots }] = await get(`/appointment_slots?${where}&start_date=${startDate}&days=14&slot_length=30`);
+  const { patients } = await get(`/patients?subdomain=${subdomain}&location_id=${locationId}`);
+  const appt = {
+    patient_id: patients[0].id,
+    provider_id: providerId,
+    operatory_id: slots[0].operatory_id,
+    start_time: slots[0].time,
+    end_time: slots[0].end_time,
+  };
+  const path = `/appointments?subdomain=${subdomain}&location_id=${locationId}`;
+  const booked = await client(program.url, 'the-key-my-app-already-has')('POST', path, { appt });
+  assert.equal(booked.status, 201, JSON.stringify(booked.body));
+  return until('the booking to land', async () => {
+    const shown = await get(`/appointments/${booked.body.data.appt.id}?subdomain=${subdomain}`);
+    return shown.foreign_id && shown;
+  });
+}
+
+test('each institution is booked in its own sandbox', async () => {
+  const { sandbox_urls } = handles();
+  for (const [subdomain, locationId, providerId] of [
+    ['live-oak', 2001, 3001],
+    ['hill-street', 9, 10],
+  ] as const) {
+    const shown = await book(subdomain, locationId, providerId);
+    const response = await fetch(`${sandbox_urls[subdomain]}/v1/visits/${shown.foreign_id}`, {
+      headers: { 'x-sandbox-key': 'sandbox' },
+    });
+    const visit: Body = await response.json();
+    assert.equal(visit.site_id, locationId);
+    assert.equal(visit.practitioner_id, providerId);
+    assert.equal(Date.parse(visit.start), Date.parse(shown.start_time));
+  }
+});
+
+test('what is made later gets ids beyond those of the file', async () => {
+  const path = '/appointment_types?subdomain=live-oak';
+  const made = await client(program.url, 'the-key-my-app-already-has')('POST', path, {
+    appointment_type: { name: 'Whitening', minutes: 45 },
+  });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  assert.ok(made.body.data.id > 5002);
+});
+
+/** What a start always writes: where the sandboxes are, and that they were read. */
+const ALWAYS_NEW = ['connection', 'sync_run'];
+const contents = async () => {
+  const all = await Promise.all([101, 77].map((institutionId) => contentsOf(db, institutionId)));
+  return all.map((tables) => Object.entries(tables).filter(([name]) => !ALWAYS_NEW.includes(name)));
+};
+
+test('a second start with the same file changes nothing', async () => {
+  const before = await contents();
+  const keys = handles().api_keys;
+  await program.stop();
+  // The same content in another hand.
+  program = await start(write('practice.json', JSON.parse(JSON.stringify(twoInstitutions, null, 4))));
+  assert.deepEqual(await contents(), before);
+  assert.deepEqual(handles().api_keys, keys);
+});
+
+test('a changed file, and a database that is somebody else’s, are refused in one line', async () => {
+  await program.stop();
+  const changed = structuredClone(twoInstitutions);
+  changed.institutions[0].providers[0].last_name = 'Other';
+  await assert.rejects(start(write('changed.json', changed)), /is not the seed that .* Use another OPENCHAIR_DATA/s);
+  await assert.rejects(
+    start(write('practice.json', twoInstitutions), join(folder, 'elsewhere')),
+    /already holds live-oak, hill-street.*Use another OPENCHAIR_DATA/s,
+  );
+});
+
+const BREAKS: [string, (seed: Body) => void, RegExp][] = [
+  [
+    'a zone that is none',
+    (s) => (s.institutions[0].locations[0].tz = 'CST'),
+    /institutions\[0\]\.locations\[0\]\.tz: must be an IANA/,
+  ],
+  ['a word that means nothing', (s) => (s.institutions[0].colour = 'red'), /institutions\[0\]: .*colour/],
+  ['an id used twice', (s) => (s.institutions[0].providers[1].id = 3001), /providers\[1\]\.id: 3001 is used twice/],
+  [
+    'a provider who works elsewhere',
+    (s) => (s.institutions[0].availabilities[0].provider_id = 9),
+    /availabilities\[0\]\.provider_id: no provider 9 works at location 2001/,
+  ],
+  [
+    'an operatory of nobody',
+    (s) => (s.institutions[0].availabilities[0].operatory_id = 9),
+    /availabilities\[0\]\.operatory_id: location 2001 has no operatory 9/,
+  ],
+  [
+    'a type of nobody',
+    (s) => (s.institutions[0].availabilities[0].appointment_type_ids = [1]),
+    /appointment_type_ids\[0\]: location 2001 has no appointment type 1/,
+  ],
+  [
+    'synced hours on several days',
+    (s) => (s.institutions[0].availabilities[1].days = ['Monday', 'Friday']),
+    /availabilities\[1\]\.days: synced/,
+  ],
+  ['no day at all', (s) => (s.institutions[0].availabilities[0].days = []), /availabilities\[0\]\.days: give either/],
+  [
+    'more without consent than people',
+    (s) => (s.institutions[0].locations[0].patients.without_sms_consent = 41),
+    /without_sms_consent: is more than count/,
+  ],
+  [
+    'a key of a stranger',
+    (s) => (s.api_keys[0].subdomains = ['nowhere']),
+    /api_keys\[0\]\.subdomains\[0\]: no institution here is called nowhere/,
+  ],
+  ['a key with a space', (s) => (s.api_keys[0].key = 'a b'), /api_keys\[0\]\.key: must be visible/],
+];
+
+for (const [what, change, message] of BREAKS) {
+  test(`${what} is told by its path`, async () => {
+    const seed = structuredClone(example);
+    change(seed);
+    await assert.rejects(readSeed(write('broken.json', seed)), message);
+  });
+}
+
+test('the schema for editors takes what the program takes', () => {
+  const validate = new Ajv2020().compile(schema);
+  assert.ok(validate(example), JSON.stringify(validate.errors));
+  assert.ok(validate(twoInstitutions), JSON.stringify(validate.errors));
+  assert.ok(!validate({ institutions: [] }));
+});
