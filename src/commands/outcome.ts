@@ -5,7 +5,7 @@
 import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import type { AppointmentRecord, PatientRecord, ReasonCode } from '../domain/records.ts';
-import { selectAppointments } from '../store/appointments.ts';
+import { columnsOf, selectAppointments } from '../store/appointments.ts';
 import type { Tx } from '../store/database.ts';
 import { selectPatients } from '../store/patients.ts';
 import type { AppointmentRow, AppointmentUpdate, CommandRow, CommandState } from '../store/schema.ts';
@@ -108,46 +108,24 @@ function afterCreate(row: AppointmentRow, outcome: Outcome, nowMs: number): Appo
     const record = outcome.record;
     // A sync that came first has adopted the row, and what it read is newer than what was read back.
     if (!record || row.foreign_id !== null) return {};
-    return { foreign_id: record.foreignId, synced_at: now, ...shownBy(record), deleted_at: null };
+    return { foreign_id: record.foreignId, synced_at: now, ...columnsOf(record), deleted_at: null };
   }
   if (outcome.state === 'incomplete' || row.foreign_id !== null) return {};
   return { deleted_at: now, cancelled: true, cancelled_at: row.cancelled_at ?? now };
 }
 
-/** The fields of a fresh appointment that the HRS may have set otherwise than we asked. */
-function shownBy(record: AppointmentRecord): AppointmentUpdate {
-  return {
-    start_at: record.startAt,
-    end_at: record.endAt,
-    note: record.note,
-    confirmed: record.confirmed,
-    confirmed_at: record.confirmedAt,
-    cancelled: record.cancelled,
-    cancelled_at: record.cancelledAt,
-    patient_missed: record.patientMissed,
-    checkin_at: record.checkinAt,
-    checked_out: record.checkedOut,
-    checked_out_at: record.checkedOutAt,
-  };
-}
-
-const RECORD_FIELDS: Record<string, keyof AppointmentRecord> = {
-  confirmed: 'confirmed',
-  confirmed_at: 'confirmedAt',
-  cancelled: 'cancelled',
-  cancelled_at: 'cancelledAt',
-  checkin_at: 'checkinAt',
-};
-
 /** The fields that the command was about: as the HRS has them where that is known, else as they were before. */
 function afterChange(command: CommandRow, outcome: Outcome): AppointmentUpdate {
   const { record } = outcome;
   if (!record && (outcome.state === 'complete' || outcome.state === 'incomplete')) return {};
+  const shown: Record<string, unknown> = record ? columnsOf(record) : {};
   const update: Record<string, unknown> = {};
-  for (const name of Object.keys(command.changes)) {
-    const field = RECORD_FIELDS[name];
-    if (record && field) update[name] = record[field];
-    else if (outcome.state !== 'complete') update[name] = command.previous[name];
+  for (const [name, wanted] of Object.entries(command.changes)) {
+    if (!(name in shown)) {
+      if (outcome.state !== 'complete') update[name] = command.previous[name];
+    } else if (outcome.state !== 'complete' || shown[name] !== null) update[name] = shown[name];
+    // An HRS that keeps no time of day for what it confirms leaves it to us.
+    else update[name] = wanted;
   }
   return update as AppointmentUpdate;
 }

@@ -1,5 +1,6 @@
-/** Reading appointments with the names that their view needs. */
+/** Appointments between the HRS, the table and the view. */
 import { sql } from 'kysely';
+import type { AppointmentRecord } from '../domain/records.ts';
 import type { Tx } from './database.ts';
 
 /** Rows of `appointment` joined with provider, location and connection; the caller adds its conditions. */
@@ -18,4 +19,22 @@ export function selectAppointments(tx: Tx) {
         and earlier.start_at < appointment.start_at and not earlier.cancelled)`.as('is_past_patient'),
       sql<string | null>`provider.first_name || ' ' || provider.last_name`.as('provider_name'),
     ]);
+}
+
+/** What an HRS's record says of an appointment, as columns; without what refers to other records. */
+export function columnsOf(record: AppointmentRecord) {
+  return {
+    start_at: record.startAt,
+    end_at: record.endAt,
+    unavailable: record.unavailable,
+    note: record.note,
+    confirmed: record.confirmed,
+    confirmed_at: record.confirmedAt,
+    cancelled: record.cancelled,
+    cancelled_at: record.cancelledAt,
+    patient_missed: record.patientMissed,
+    checkin_at: record.checkinAt,
+    checked_out: record.checkedOut,
+    checked_out_at: record.checkedOutAt,
+  };
 }

@@ -11,6 +11,7 @@ import type {
   RecordKind,
 } from '../domain/records.ts';
 import { isZone } from '../domain/zone.ts';
+import { columnsOf } from '../store/appointments.ts';
 import type { IncomingValues, MirrorTable, StoredRow } from '../store/mirror.ts';
 
 export interface KindOf<R extends HrsRecord> {
@@ -288,18 +289,7 @@ const appointment: KindOf<AppointmentRecord> = {
   },
   values: (record) => ({
     foreign_id: record.foreignId,
-    start_at: record.startAt,
-    end_at: record.endAt,
-    unavailable: record.unavailable,
-    note: record.note,
-    confirmed: record.confirmed,
-    confirmed_at: record.confirmedAt,
-    cancelled: record.cancelled,
-    cancelled_at: record.cancelledAt,
-    patient_missed: record.patientMissed,
-    checkin_at: record.checkinAt,
-    checked_out: record.checkedOut,
-    checked_out_at: record.checkedOutAt,
+    ...columnsOf(record),
     location_id: record.locationForeignId,
     patient_id: record.patientForeignId,
     provider_id: record.providerForeignId,

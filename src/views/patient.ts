@@ -2,27 +2,14 @@
 import { z } from 'zod';
 import type { PatientRow } from '../store/schema.ts';
 import { foreignIdType } from './foreign-id.ts';
+import { userShape } from './user.ts';
 
 export interface PatientWithNames extends PatientRow {
   connection_kind: string | null;
 }
 
-export const patientShape = z
-  .object({
-    id: z.int(),
-    email: z.string().nullable(),
-    first_name: z.string(),
-    middle_name: z.string().nullable(),
-    last_name: z.string(),
-    name: z.string(),
-    created_at: z.iso.datetime(),
-    updated_at: z.iso.datetime(),
-    institution_id: z.int(),
-    foreign_id: z.string().nullable(),
-    foreign_id_type: z.string(),
-    bio: z.record(z.string(), z.union([z.string(), z.boolean(), z.null()])),
-    inactive: z.boolean(),
-    last_sync_time: z.iso.datetime().nullable(),
+export const patientShape = userShape
+  .extend({
     guarantor_id: z.int().nullable(),
     billing_type: z.null(),
     chart_id: z.null(),

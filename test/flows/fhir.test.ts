@@ -118,7 +118,11 @@ test('the loop against a FHIR server: slot, booking, webhook, confirm, the front
   assert.equal((await slots()).length, 7);
 
   await api('PATCH', `/appointments/${id}?${scope()}`, { appt: { confirmed: true } });
-  await heard('appointment_updated', (d) => d.appointment.id === id && d.appointment.confirmed);
+  const { data: update } = await heard(
+    'appointment_updated',
+    (d) => d.appointment.id === id && d.appointment.confirmed,
+  );
+  assert.match(update.appointment.confirmed_at, /^20/, 'FHIR keeps no time of a confirmation; we do');
   const confirmed: Foreign = await server.get(`Appointment/${data.appointment.foreign_id}`);
   const patient = confirmed.participant.find((one: Foreign) => one.actor.reference === 'Patient/pat-1');
   assert.equal(patient.status, 'accepted');
