@@ -396,6 +396,18 @@ test('the event log is read from any position, page by page, to its end and on f
   for (const wrong of ['after=-1', 'after=x', 'per_page=0', 'per_page=1001', 'after=9223372036854775808']) {
     assert.equal((await call('GET', `/events${query()}&${wrong}`)).status, 400, wrong);
   }
+  // What housekeeping has taken is told to whoever still counts on it.
+  await forAll(practice.db, (tx) =>
+    tx
+      .deleteFrom('event')
+      .where('position', '<=', start + 3)
+      .execute(),
+  );
+  const late = await call('GET', `/events${query()}&after=${start + 1}`);
+  assert.equal(late.status, 400);
+  assert.match(late.json.error[0], new RegExp(`up to ${start + 3} are no longer kept`));
+  assert.equal((await call('GET', `/events${query()}&after=${start + 3}`)).json.data.length, 2);
+  assert.equal((await call('GET', `/events${query()}`)).status, 200);
 });
 
 test('every route answers in the shape it declares', async () => {

@@ -1,5 +1,6 @@
 /** `/events`: everything that happened in an institution, in order and without gaps, for whoever would rather ask. */
 import { z } from 'zod';
+import { ApiError } from '../../errors.ts';
 import { findEvents } from '../../webhooks/event.ts';
 import { getInstitution, inInstitution } from '../context.ts';
 import { integer, optional } from '../parameters.ts';
@@ -40,6 +41,14 @@ export const routes: Route[] = [
       const found = await inInstitution(context, (tx) =>
         findEvents(tx, getInstitution(context).id, after, perPage + 1),
       );
+      // Positions have no gaps, so a reader who finds one has been away for longer than events are kept.
+      const first = found[0]?.position ?? after + 1;
+      if (after > 0 && first > after + 1) {
+        throw new ApiError(
+          'invalid_parameter',
+          `Invalid parameter after: events up to ${first - 1} are no longer kept; read the lists again and go on from there`,
+        );
+      }
       const events = found.slice(0, perPage);
       return {
         data: events.map((event) => ({ ...event, data: JSON.parse(event.data) })),
