@@ -61,7 +61,7 @@ export async function change(
   const capabilities = connection ? capabilitiesOf(connection) : null;
 
   if (wanted.confirmed && !row.confirmed) {
-    require(row, capabilities?.confirm, 'confirmed');
+    checkChangeable(row, capabilities?.confirm, 'confirmed');
     const at = toIso(nowMs);
     await submit(
       tx,
@@ -78,7 +78,7 @@ export async function change(
         'Invalid parameter appt[checkin_at]: is set already and cannot be changed',
       );
     }
-    require(row, capabilities?.checkIn, 'checkin_at');
+    checkChangeable(row, capabilities?.checkIn, 'checkin_at');
     await submit(tx, row, 'check_in', { checkin_at: wanted.checkinAt }, nowMs);
   }
   if (wanted.cancelled) {
@@ -93,7 +93,7 @@ const notSupported = (field: string) =>
   new ApiError('not_supported_by_hrs', `EMR does not support appointment update of ${field}.`);
 
 /** What the HRS does not have yet cannot be changed there, and what it cannot do is refused before it is stored. */
-function require(row: AppointmentRow, capable: boolean | undefined, field: string): void {
+function checkChangeable(row: AppointmentRow, capable: boolean | undefined, field: string): void {
   if (row.foreign_id === null) throw notSynced();
   if (!capable) throw notSupported(field);
 }

@@ -161,9 +161,12 @@ class Run {
   }
 
   private async notSent(error: Unavailable, earlier: CommandRow): Promise<void> {
-    await forAll(this.services.db, (tx) =>
-      setWriteStatus(tx, this.assignment.connection, 'red', this.services.clock.nowMs(), this.services.kinds),
-    );
+    // A call that we cut off ourselves says nothing about the HRS.
+    if (!this.stopping.aborted) {
+      await forAll(this.services.db, (tx) =>
+        setWriteStatus(tx, this.assignment.connection, 'red', this.services.clock.nowMs(), this.services.kinds),
+      );
+    }
     const delayMs = retryDelayMs(earlier.failures, error.retryAfterMs);
     // Waking at the start instead of after it makes timed_out punctual.
     const untilMs = Math.min(
