@@ -250,7 +250,13 @@ class Run {
     // The patient is there; the appointment is a write of its own, with its own doubts.
     if (!(await this.record({ step: 'appointment', settles_at: null, attempts: 0, failures: 0 }, 'queued'))) return;
     this.assignment = await forAll(this.services.db, (tx) => readAssignment(tx, this.command));
-    return this.send();
+    return this.sendInTime();
+  }
+
+  /** The step before may have taken until the start, and then nothing leaves any more. */
+  private async sendInTime(): Promise<void> {
+    const move = nextMove(this.facts(), this.services.clock.nowMs());
+    return move.do === 'finish' ? this.finish(finishOf(move)) : this.send();
   }
 
   /**
@@ -291,9 +297,7 @@ class Run {
     // Proven absent: it may be sent again, or has run out of time.
     const nowMs = this.services.clock.nowMs();
     if (!(await this.record({ settles_at: null, failures: 0, due_at: toIso(nowMs) }, 'searched'))) return;
-    const move = nextMove(this.facts(), nowMs);
-    if (move.do === 'finish') return this.finish(finishOf(move));
-    return this.send();
+    return this.sendInTime();
   }
 
   private async refused(write: Write, result: Refusal): Promise<void> {

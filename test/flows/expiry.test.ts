@@ -27,10 +27,10 @@ afterEach(() => program.sandbox('DELETE', '/faults'));
 after(() => program?.end());
 
 /** Books a few minutes that begin `inMs` from now; each test takes other minutes. */
-async function bookSoon(inMs: number): Promise<Body> {
+async function bookSoon(inMs: number, over: Record<string, unknown> = {}): Promise<Body> {
   const startMs = Date.now() + inMs;
   const slot = { time: new Date(startMs).toISOString(), end_time: new Date(startMs + 3 * MINUTE_MS).toISOString() };
-  const { status, body } = await bookSlot(program, slot);
+  const { status, body } = await bookSlot(program, slot, over);
   assert.equal(status, 201, JSON.stringify(body));
   return body.data.appt;
 }
@@ -62,6 +62,25 @@ test('an HRS that is off until the start: timed_out once, and never sent afterwa
   await until('the other booking', () => endedWrite(program, later.id));
   assert.deepEqual(await visitsAt(appt.start_time), []);
   assert.deepEqual(await insertionsOf(appt.id), ['appointment_insertion.timed_out']);
+});
+
+test('a new patient whose writing takes until the start: the appointment does not follow', async () => {
+  const { api, demo, sandbox } = program;
+  const created = await api('POST', `/patients?subdomain=${demo.subdomain}&location_id=${demo.location_id}`, {
+    provider: { provider_id: demo.provider_ids[0] },
+    patient: {
+      first_name: 'Late',
+      last_name: 'Testwood',
+      email: 'late@example.com',
+      bio: { date_of_birth: '1991-03-04', phone_number: '2125550178' },
+    },
+  });
+  assert.equal(created.status, 201, JSON.stringify(created.body));
+  await sandbox('POST', '/faults', { fault: 'slow', ms: 3_500, match: 'write', times: 1 });
+  const appt = await bookSoon(2_500, { patient_id: created.body.data.user.id });
+  const write = await until('the end', () => endedWrite(program, appt.id), 15_000);
+  assert.equal(write.state, 'timed_out', JSON.stringify(write));
+  assert.deepEqual(await visitsAt(appt.start_time), []);
 });
 
 test('an answer that was lost and cannot be looked up by the start: incomplete, never a guess', async () => {

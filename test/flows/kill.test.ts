@@ -44,6 +44,7 @@ test('kill -9 between "sent" and "recorded": one visit, one complete, in time', 
   await program.sandbox('DELETE', '/faults');
   const write = await until('the command to end', () => endedWrite(program, id), PROMISED_MS);
   assert.equal(write.state, 'complete', JSON.stringify(write));
+  assert.equal(write.attempts, 1, 'looked up, not sent again');
   assert.ok(Date.now() - killedAtMs < PROMISED_MS);
 
   const events = (await program.api('GET', `/events?subdomain=${demo.subdomain}&per_page=1000`)).body.data;
