@@ -1,12 +1,14 @@
-import { addBlock, eraseBlock } from './blocks.ts';
+import { addAlert, switchAlert } from './alerts.ts';
+import { addBlock, changeBlock, eraseBlock } from './blocks.ts';
 import { readChanges } from './changes.ts';
+import type { Reply } from './faults.ts';
 import { addHook, listHooks, removeHook } from './hooks.ts';
 import { addPatient } from './patients.ts';
 import { COLLECTIONS, KINDS, type Kind } from './records.ts';
 import { Refusal } from './refusal.ts';
 import type { Call, Route } from './routes.ts';
 import type { Filters, Store } from './store.ts';
-import { addVisit, type StepName, stepVisit } from './visits.ts';
+import { addVisit, changeVisit, type StepName, stepVisit } from './visits.ts';
 
 const DEFAULT_LIMIT = 100;
 /** A thousand visits are about half a megabyte of JSON. */
@@ -16,6 +18,7 @@ const FILTERS: Partial<Record<Kind, string[]>> = {
   patient: ['external_ref', 'last_name', 'birth_date'],
   visit: ['external_ref'],
   block: ['external_ref'],
+  alert: ['external_ref'],
 };
 
 /** A whole number from the query, at most `max`; anything else is refused with 400. */
@@ -72,6 +75,10 @@ function step(store: Store, name: StepName): Route {
   };
 }
 
+function ok(body: unknown): Reply {
+  return { status: 200, body };
+}
+
 /** What a neighbouring program may ask of the practice; every route needs the key. */
 export function apiRoutes(store: Store): Route[] {
   return [
@@ -92,10 +99,12 @@ export function apiRoutes(store: Store): Route[] {
       run: (call) => ({ status: 201, body: addPatient(store, call.body, 'api') }),
     },
     { method: 'POST', path: '/v1/visits', run: (call) => ({ status: 201, body: addVisit(store, call.body, 'api') }) },
+    { method: 'PATCH', path: '/v1/visits/:id', run: (call) => ok(changeVisit(store, call.id, call.body)) },
     step(store, 'confirm'),
     step(store, 'break'),
     step(store, 'arrive'),
     { method: 'POST', path: '/v1/blocks', run: (call) => ({ status: 201, body: addBlock(store, call.body, 'api') }) },
+    { method: 'PATCH', path: '/v1/blocks/:id', run: (call) => ok(changeBlock(store, call.id, call.body, 'api')) },
     {
       method: 'DELETE',
       path: '/v1/blocks/:id',
@@ -104,6 +113,12 @@ export function apiRoutes(store: Store): Route[] {
         return { status: 200, body: { id: call.id, deleted: true } };
       },
     },
+    { method: 'POST', path: '/v1/alerts', run: (call) => ({ status: 201, body: addAlert(store, call.body, 'api') }) },
+    ...(['on', 'off'] as const).map((to) => ({
+      method: 'POST',
+      path: `/v1/alerts/:id/${to}`,
+      run: (call: Call) => ok(switchAlert(store, call.id, to, call.body, 'api')),
+    })),
     { method: 'GET', path: '/v1/hooks', run: () => ({ status: 200, body: { items: listHooks(store) } }) },
     { method: 'POST', path: '/v1/hooks', run: (call) => ({ status: 201, body: addHook(store, call.body) }) },
     {

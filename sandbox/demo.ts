@@ -37,6 +37,15 @@ const WEEKS: Week[] = [
   { site_id: 2, room_id: 25, weekdays: ['tue', 'thu'], day: ['09:00', '12:00', '13:00', '16:00'] },
 ];
 
+/** Hours kept for something: each when its practitioner has no ordinary hours. */
+const LABELLED: Partial<Schedule>[] = [
+  { label_id: 91, site_id: 1, practitioner_id: 12, weekday: 'fri', opens: '09:00', closes: '12:00' },
+  { label_id: 91, site_id: 1, practitioner_id: 13, weekday: 'mon', opens: '13:00', closes: '17:00' },
+  { label_id: 92, site_id: 1, practitioner_id: 14, weekday: 'tue', opens: '16:30', closes: '19:00' },
+  { label_id: 92, site_id: 1, practitioner_id: 14, weekday: 'thu', opens: '16:30', closes: '19:00' },
+  { label_id: 92, site_id: 2, room_id: 24, weekday: 'thu', opens: '17:30', closes: '19:30' },
+];
+
 /** The first such weekday at least `days` after `today`. */
 function comingWeekday(today: string, days: number, weekday: number): string {
   const date = addDays(today, days);
@@ -57,7 +66,7 @@ function schedules(today: string): Partial<Schedule>[] {
     opens: '09:00',
     closes: '13:00',
   };
-  return [...weekly, saturday].map((row, index) => ({ id: 41 + index, ...row }));
+  return [...weekly, saturday, ...LABELLED].map((row, index) => ({ id: 41 + index, ...row }));
 }
 
 function blocks(today: string): Partial<Block>[] {
@@ -138,11 +147,37 @@ export function demoPractice(now: Date): Seed {
       { id: 41, code: 'P-SEAL', kind: 'procedure', description: 'Sealant', minutes: 20 },
       { id: 42, code: 'P-GUARD', kind: 'procedure', description: 'Night guard', minutes: 30 },
     ],
+    schedule_labels: [
+      { id: 91, site_id: 1, name: 'New patients' },
+      { id: 92, name: 'Evenings' },
+    ],
     schedules: schedules(today),
+    plans: [
+      {
+        id: 201,
+        name: 'Heron Mutual PPO',
+        payer_code: 'HERON1',
+        group_number: 'HM-4410',
+        employer: 'Larkspur Mills',
+        street: '9 Quill Row',
+        city: 'Albany',
+        state: 'NY',
+        zip: '12207',
+        country: 'US',
+      },
+      { id: 202, name: 'Evergreen Dental Care', payer_code: 'EVGRN', group_number: '77120', country: 'US' },
+      { id: 203, name: 'Kestrel Basic', payer_code: 'KSTRL' },
+      { id: 204, name: 'Old Mill Indemnity', payer_code: 'OLDML', group_number: 'OM-1', country: 'US' },
+    ],
+    recall_types: [
+      { id: 301, name: 'Check-up', description: 'Exam and cleaning', every: 6, unit: 'month' },
+      { id: 302, name: 'X-ray pictures', description: 'Full set', every: 1, unit: 'year' },
+      { id: 303, site_id: 1, name: 'Gum care', every: 12, unit: 'week' },
+    ],
     blocks: blocks(today),
     generate: [
-      { site_id: 1, patients: 80, visits: 270 },
-      { site_id: 2, patients: 24, visits: 80 },
+      { site_id: 1, patients: 80, visits: 270, coverages: 60, recalls: 24, alerts: 8 },
+      { site_id: 2, patients: 24, visits: 80, coverages: 12, recalls: 6, alerts: 2 },
     ],
   };
 }

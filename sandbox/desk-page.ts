@@ -1,5 +1,6 @@
 import type { Fault } from './faults.ts';
 import {
+  type Alert,
   type Block,
   type Patient,
   type Practitioner,
@@ -33,6 +34,9 @@ function escapeHtml(value: unknown): string {
   return String(value ?? '').replaceAll(/[&<>"']/g, (char) => entities[char] ?? char);
 }
 
+/** Hours with the name of what they are kept for. */
+type OpenHours = Schedule & { label: string | null };
+
 interface Day {
   site: Site;
   date: string;
@@ -62,24 +66,27 @@ function box(day: Day, fromMinute: number, toMinute: number): string {
   return `top:${top}px;height:${Math.max(14, Math.round((to - from) * PIXELS_PER_MINUTE) - 2)}px`;
 }
 
-function visitCard(day: Day, visit: Visit, patient: Patient | null, where: string): string {
+function visitCard(day: Day, visit: Visit, patient: Patient | null, alerts: string[], where: string): string {
   const from = minuteOf(visit.start, day.site.zone, day.date);
   const to = minuteOf(visit.end, day.site.zone, day.date);
   const name = patient ? `${patient.first_name} ${patient.last_name}` : `patient ${visit.patient_id}`;
   const tick = visit.confirmation === 'confirmed' ? ' <b title="confirmed">✓</b>' : '';
+  const warning = alerts.length > 0 ? ` <b title="${escapeHtml(alerts.join(' '))}">⚠</b>` : '';
+  const notes = alerts.map((note) => `<p class="alert">${escapeHtml(note)}</p>`).join('');
   const buttons = BUTTONS[visit.state]
     .filter((button) => button !== 'confirm' || visit.confirmation === 'none')
     .map((button) => `<button data-do="/desk/visits/${visit.id}/${button}">${button}</button>`)
     .join('');
   return `<details class="card ${visit.state}" style="${box(day, from, to)}">
-<summary><b>${escapeHtml(name)}</b>${tick} <i>${escapeHtml(visit.visit_code)}</i><br>${clockText(from)}–${clockText(to)} ${escapeHtml(where)}</summary>
-<div class="more"><p>Visit ${visit.id}: ${visit.state}</p><p>${escapeHtml(patient?.phone_cell)}</p>
+<summary><b>${escapeHtml(name)}</b>${tick}${warning} <i>${escapeHtml(visit.visit_code)}</i><br>${clockText(from)}–${clockText(to)} ${escapeHtml(where)}</summary>
+<div class="more"><p>Visit ${visit.id}: ${visit.state}</p>${notes}<p>${escapeHtml(patient?.phone_cell)}</p>
 <p>${escapeHtml(visit.note)}</p><p class="ref">${escapeHtml(visit.external_ref)}</p>${buttons}</div></details>`;
 }
 
-function column(day: Day, title: string, open: Schedule[], blocks: Block[], cards: string[]): string {
-  const hours = open.map(({ opens, closes }) => {
-    return `<div class="open" style="${box(day, minuteOfTime(opens), minuteOfTime(closes))}"></div>`;
+function column(day: Day, title: string, open: OpenHours[], blocks: Block[], cards: string[]): string {
+  const hours = open.map(({ opens, closes, label }) => {
+    const style = box(day, minuteOfTime(opens), minuteOfTime(closes));
+    return `<div class="open${label === null ? '' : ' kept'}" style="${style}">${escapeHtml(label)}</div>`;
   });
   const held = blocks.map((block) => {
     const from = minuteOf(block.start, day.site.zone, day.date);
@@ -99,6 +106,7 @@ section{flex:1;min-width:150px}h2{font-size:13px;margin:0 0 6px;text-align:cente
 .day{position:relative;background:#e4e0d3;border-radius:6px}.hours{width:58px;flex:none;min-width:0}.hours .day{background:none}
 .hours span{position:absolute;right:4px;transform:translateY(-50%);color:#7a7f74;font-size:11px;white-space:nowrap}
 .open,.block,.card{position:absolute;left:0;right:0;border-radius:4px}.open{background:#fffdf7}
+.kept{background:#eef3fb;color:#4a5f80;padding:3px 6px}.alert{color:#8c2f1b;font-weight:600}
 .block{left:4px;right:4px;padding:3px 6px;color:#5c5545;font-size:12px;background:repeating-linear-gradient(45deg,#d9d2bd 0 6px,#cfc7af 6px 12px)}
 .card{left:4px;right:4px;background:#dcebe2;border-left:4px solid #3c8262;font-size:12px}.card summary{list-style:none;cursor:pointer;padding:2px 6px;height:100%;overflow:hidden}
 .card[open]{height:auto!important;z-index:2;box-shadow:0 4px 18px #0004}.more{padding:2px 8px 8px}.more p{margin:2px 0}.ref{color:#777;font-size:11px;overflow-wrap:anywhere}
@@ -137,9 +145,9 @@ export function deskPage(store: Store, query: URLSearchParams, faults: Fault[]):
   const visits = held<Visit>('visits');
   const blocks = held<Block>('blocks');
   const weekday = WEEKDAYS[weekdayIndex(date)];
-  const open = all<Schedule>('schedules', { site_id: site.id }).filter(
-    (row) => row.active && (row.date === date || row.weekday === weekday),
-  );
+  const open = all<Schedule>('schedules', { site_id: site.id })
+    .filter((row) => row.active && (row.date === date || row.weekday === weekday))
+    .map((row) => ({ ...row, label: row.label_id === null ? null : store.get('schedule_label', row.label_id).name }));
 
   const edges = [
     ...open.flatMap((row) => [minuteOfTime(row.opens), minuteOfTime(row.closes)]),
@@ -163,7 +171,9 @@ export function deskPage(store: Store, query: URLSearchParams, faults: Fault[]):
         .filter((visit) => visit[owner] === id)
         .map((visit) => {
           const where = owner === 'room_id' ? personName.get(visit.practitioner_id) : roomName.get(visit.room_id ?? 0);
-          return visitCard(day, visit, store.find('patient', visit.patient_id), where ?? '');
+          const alerts = all<Alert>('alerts', { patient_id: visit.patient_id }).filter((one) => one.off_since === null);
+          const notes = alerts.map(({ note }) => note);
+          return visitCard(day, visit, store.find('patient', visit.patient_id), notes, where ?? '');
         });
       const isOwn = (row: Schedule | Block) => row[owner] === id;
       return column(day, title, open.filter(isOwn), blocks.filter(isOwn), cards);

@@ -31,6 +31,14 @@ export const integer: Reader<number> = (value, name) => {
   return value as number;
 };
 
+export function wholeNumber(least: number, most: number): Reader<number> {
+  return (value, name) => {
+    const number = integer(value, name);
+    if (number < least || number > most) throw bad(name, `must be from ${least} to ${most}`);
+    return number;
+  };
+}
+
 export const flag: Reader<boolean> = (value, name) => {
   if (typeof value !== 'boolean') throw bad(name, 'must be true or false');
   return value;

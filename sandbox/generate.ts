@@ -36,18 +36,24 @@ const SOON_DAYS = 14;
 /** History is made longer until no more of it than this is filled, so that a free time is found by trying. */
 const MAX_DENSITY = 0.5;
 const MAX_TRIES = 400;
+/** Every so many visits, one is booked under what is done and not under a kind of visit. */
+const PROCEDURE_EVERY = 10;
 
 /** How many patients and visits to invent for a site, on top of the records that are given. */
 export interface Generate {
   site_id: number;
   patients: number;
   visits: number;
+  /** What is filed about these patients; needs plans and recall types. */
+  coverages?: number;
+  recalls?: number;
+  alerts?: number;
 }
 
 type Random = () => number;
 
 /** mulberry32: the same numbers for the same seed, everywhere. */
-function randomFrom(seed: number): Random {
+export function randomFrom(seed: number): Random {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -57,7 +63,7 @@ function randomFrom(seed: number): Random {
   };
 }
 
-function pick<T>(random: Random, list: readonly T[]): T {
+export function pick<T>(random: Random, list: readonly T[]): T {
   return list[Math.floor(random() * list.length)] as T;
 }
 
@@ -65,18 +71,24 @@ interface Practice {
   site: Site;
   practitioners: Practitioner[];
   rooms: Room[];
-  codes: Code[];
+  visitTypes: Code[];
+  procedures: Code[];
   schedules: Schedule[];
 }
 
 function readPractice(store: Store, siteId: number): Practice {
   const all = <T>(table: string) => store.page<T>(table, {}, 0, Number.MAX_SAFE_INTEGER - 1).items;
+  const codes = all<Code>('codes').filter((code) => code.active);
   return {
     site: store.get('site', siteId),
     practitioners: all<Practitioner>('practitioners').filter((one) => one.active && one.site_ids.includes(siteId)),
     rooms: all<Room>('rooms').filter((room) => room.active && room.site_id === siteId),
-    codes: all<Code>('codes').filter((code) => code.active && code.kind === 'visit_type'),
-    schedules: all<Schedule>('schedules').filter((row) => row.active && row.site_id === siteId),
+    visitTypes: codes.filter((code) => code.kind === 'visit_type'),
+    procedures: codes.filter((code) => code.kind === 'procedure'),
+    // Hours with a label are kept for what the label says.
+    schedules: all<Schedule>('schedules').filter(
+      (row) => row.active && row.site_id === siteId && row.label_id === null,
+    ),
   };
 }
 
@@ -177,7 +189,7 @@ function standing(start: number, end: number, now: number, random: Random): Part
  */
 export function generate(store: Store, order: Generate, now: Date): void {
   const practice = readPractice(store, order.site_id);
-  const { site, schedules, codes, practitioners, rooms } = practice;
+  const { site, schedules, visitTypes, procedures, practitioners, rooms } = practice;
   const random = randomFrom(site.id * 7_919);
   const today = wallClock(now, site.zone).toISOString().slice(0, 10);
 
@@ -190,14 +202,14 @@ export function generate(store: Store, order: Generate, now: Date): void {
     .page<Patient>('patients', { home_site_id: site.id }, 0, Number.MAX_SAFE_INTEGER - 1)
     .items.filter((patient) => patient.active);
   if (order.visits === 0) return;
-  if (patients.length === 0 || codes.length === 0 || practitioners.length === 0) {
+  if (patients.length === 0 || visitTypes.length === 0 || practitioners.length === 0) {
     throw new Error(`site ${site.id}: visits need active patients, practitioners and visit types`);
   }
 
   const weekly = schedules.filter((row) => row.weekday !== null);
   const lengthMs = (row: Schedule) => Date.parse(`2000-01-01T${row.closes}Z`) - Date.parse(`2000-01-01T${row.opens}Z`);
   const weekMs = weekly.reduce((sum, row) => sum + lengthMs(row), 0);
-  const meanVisitMs = (codes.reduce((sum, code) => sum + code.minutes, 0) / codes.length) * MINUTE_MS;
+  const meanVisitMs = (visitTypes.reduce((sum, code) => sum + code.minutes, 0) / visitTypes.length) * MINUTE_MS;
   const neededDays = ((order.visits * PAST_SHARE * meanVisitMs) / (weekMs * MAX_DENSITY)) * 7;
   const pastDays = Math.max(PAST_DAYS, Math.ceil(Number.isFinite(neededDays) ? neededDays : 0));
   const randomDay = () => {
@@ -230,7 +242,7 @@ export function generate(store: Store, order: Generate, now: Date): void {
     const open = openingsOn(dayOffset);
     if (open.length === 0) return null;
     const { row, ...span } = pick(random, open);
-    const code = pick(random, codes);
+    const code = pick(random, visitTypes);
     const steps = Math.floor((span.end - span.start - code.minutes * MINUTE_MS) / GRID_MS) + 1;
     if (steps <= 0) return null;
     const start = span.start + Math.floor(random() * steps) * GRID_MS;
@@ -258,6 +270,7 @@ export function generate(store: Store, order: Generate, now: Date): void {
     for (let tries = 0; !place && tries < MAX_TRIES; tries += 1) place = placeOne(randomDay());
     if (!place)
       throw new Error(`site ${site.id}: the schedules have no room for ${order.visits} visits, only ${index}`);
+    const procedure = procedures[(index / PROCEDURE_EVERY) % procedures.length];
     store.insert('visit', {
       site_id: site.id,
       patient_id: pick(random, patients).id,
@@ -265,6 +278,7 @@ export function generate(store: Store, order: Generate, now: Date): void {
       state: 'scheduled',
       confirmation: 'none',
       ...place,
+      ...(index % PROCEDURE_EVERY === 0 && procedure ? { visit_code: procedure.code } : {}),
     });
   }
 }

@@ -1,5 +1,5 @@
 import { flag, type Input, integer, localDate, maybe, oneOf, readFields, required, text } from './fields.ts';
-import type { Patient, Visit } from './records.ts';
+import type { Patient } from './records.ts';
 import { Refusal } from './refusal.ts';
 import type { AuditEntry, Store } from './store.ts';
 
@@ -55,15 +55,26 @@ export function changePatient(store: Store, id: number, input: Input): Patient {
   return patient;
 }
 
-/** Two files of one person become one: the visits move to `into`, the merged one stays as an inactive pointer. */
+/** The patient, who must not have been merged into another. */
+export function unmergedPatient(store: Store, id: number): Patient {
+  const patient = store.get('patient', id);
+  if (patient.merged_into !== null) {
+    throw new Refusal(422, 'patient_merged', 'This patient was merged into another.', {
+      merged_into: patient.merged_into,
+    });
+  }
+  return patient;
+}
+
+/** Two files of one person become one: what is in them moves to `into`, the merged one stays as an inactive pointer. */
 export function mergePatient(store: Store, id: number, input: Input): Patient {
   const { into } = required(readFields(input, { into: integer }), 'into');
   const target = store.get('patient', into);
   if (into === id || target.merged_into !== null || store.get('patient', id).merged_into !== null) {
     throw new Refusal(409, 'cannot_merge', 'Both must be patients of their own and not merged already.');
   }
-  const moved = store.rows('SELECT id FROM visits WHERE patient_id = ?', id) as unknown as Pick<Visit, 'id'>[];
-  for (const visit of moved) store.update('visit', visit.id, { patient_id: into });
+  for (const kind of ['visit', 'alert', 'coverage', 'recall'] as const) store.repoint(kind, 'patient_id', id, into);
+  store.repoint('coverage', 'subscriber_id', id, into);
   const patient = store.update('patient', id, { active: false, merged_into: into });
   store.audit({ who: 'desk', action: 'merge', kind: 'patient', recordId: id, ref: null });
   return patient;

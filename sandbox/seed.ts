@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { demoPractice } from './demo.ts';
 import { type Generate, generate } from './generate.ts';
+import { generatePapers } from './generate-papers.ts';
 import { COLLECTIONS, KINDS, type Records } from './records.ts';
 import type { Store } from './store.ts';
 
@@ -13,10 +14,16 @@ const DEFAULTS: { [K in keyof Records]: Partial<Records[K]> } = {
   practitioner: { active: true },
   room: { active: true },
   code: { kind: 'visit_type', active: true },
+  schedule_label: { active: true },
   schedule: { active: true },
   patient: { active: true, sms_ok: false },
+  alert: {},
+  plan: {},
+  coverage: { relation: 'self', active: true },
+  recall_type: { active: true },
   block: {},
   visit: { state: 'scheduled', confirmation: 'none' },
+  recall: {},
 };
 
 function readSeed(name: string, now: Date): Seed {
@@ -45,6 +52,9 @@ export function plantSeed(store: Store, name: string, now: Date): void {
         }
       }
     }
-    for (const order of seed.generate ?? []) generate(store, order, now);
+    for (const order of seed.generate ?? []) {
+      generate(store, order, now);
+      generatePapers(store, order, now);
+    }
   });
 }

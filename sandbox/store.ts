@@ -19,6 +19,9 @@ export interface AuditEntry {
   ref: string | null;
 }
 
+/** Columns that a file of an earlier version lacks: a table that exists is not made again. */
+const ADDED_COLUMNS = [{ table: 'schedules', name: 'label_id', declared: 'INTEGER REFERENCES schedule_labels' }];
+
 export type Filters = Record<string, string | number>;
 export type Store = ReturnType<typeof openStore>;
 
@@ -34,6 +37,13 @@ export function openStore(file: string, now: () => Date, onCommit: () => void = 
   const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;');
   db.exec(readFileSync(new URL('./tables.sql', import.meta.url), 'utf8'));
+  for (const { table, name, declared } of ADDED_COLUMNS) {
+    const isThere = db
+      .prepare(`PRAGMA table_info(${table})`)
+      .all()
+      .some((column) => column.name === name);
+    if (!isThere) db.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${declared}`);
+  }
 
   const prepared = new Map<string, StatementSync>();
   const statement = (sql: string): StatementSync => {
@@ -115,6 +125,17 @@ export function openStore(file: string, now: () => Date, onCommit: () => void = 
     const raw = row(`UPDATE ${table} SET ${sets} WHERE id = ? RETURNING *`, ...encoded, id);
     announce(kind, id, revision, false);
     return decode<Records[K]>(table, raw ?? {});
+  }
+
+  function idsWhere(kind: Kind, field: string, value: number): number[] {
+    return rows(`SELECT id FROM ${COLLECTIONS[kind]} WHERE "${field}" = ? ORDER BY id`, value).map(({ id }) =>
+      Number(id),
+    );
+  }
+
+  /** Lets every record of a kind that names `from` in this field name `to` instead, or nothing. */
+  function repoint<K extends Kind>(kind: K, field: keyof Records[K] & string, from: number, to: number | null): void {
+    for (const id of idsWhere(kind, field, from)) update(kind, id, { [field]: to } as Partial<Records[K]>);
   }
 
   /** Moves a record to the end of the feed as it is. */
@@ -208,6 +229,8 @@ export function openStore(file: string, now: () => Date, onCommit: () => void = 
     insert,
     update,
     remove,
+    idsWhere,
+    repoint,
     announceAgain,
     find,
     get,

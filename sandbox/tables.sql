@@ -54,7 +54,20 @@ CREATE TABLE IF NOT EXISTS codes (
   revision INTEGER NOT NULL
 );
 
--- Wall-clock hours at the site. A row is weekly (`weekday`) or for one day (`date`), and belongs to a practitioner or a room.
+-- Names for hours that are kept for something; without a site it counts for all.
+CREATE TABLE IF NOT EXISTS schedule_labels (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  site_id INTEGER REFERENCES sites,
+  name TEXT NOT NULL,
+  active BOOLEAN NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
+
+-- Wall-clock hours at the site. A row is weekly (`weekday`) or for one day (`date`), and belongs to a practitioner or a
+-- room; without a label it is of the ordinary hours. `label_id` is added to an older file by the store.
 CREATE TABLE IF NOT EXISTS schedules (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   site_id INTEGER NOT NULL REFERENCES sites,
@@ -64,6 +77,7 @@ CREATE TABLE IF NOT EXISTS schedules (
   date TEXT,
   opens TEXT NOT NULL,
   closes TEXT NOT NULL,
+  label_id INTEGER REFERENCES schedule_labels,
   active BOOLEAN NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
@@ -104,6 +118,74 @@ CREATE TABLE IF NOT EXISTS patients (
 );
 CREATE INDEX IF NOT EXISTS patients_by_name ON patients (last_name, birth_date);
 CREATE INDEX IF NOT EXISTS patients_by_ref ON patients (external_ref) WHERE external_ref IS NOT NULL;
+
+-- Notes that staff see when they open the patient, until they are off.
+CREATE TABLE IF NOT EXISTS alerts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  patient_id INTEGER NOT NULL REFERENCES patients,
+  note TEXT NOT NULL,
+  off_since TEXT,
+  external_ref TEXT,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS alerts_by_patient ON alerts (patient_id);
+CREATE INDEX IF NOT EXISTS alerts_by_ref ON alerts (external_ref) WHERE external_ref IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS plans (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  payer_code TEXT,
+  group_number TEXT,
+  employer TEXT,
+  street TEXT,
+  city TEXT,
+  state TEXT,
+  zip TEXT,
+  country TEXT,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
+
+-- A patient's insurance. The subscriber is whose contract it is; null when they are no patient here.
+CREATE TABLE IF NOT EXISTS coverages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  patient_id INTEGER NOT NULL REFERENCES patients,
+  plan_id INTEGER REFERENCES plans,
+  subscriber_id INTEGER REFERENCES patients,
+  relation TEXT NOT NULL CHECK (relation IN ('self', 'spouse', 'partner', 'child', 'dependent', 'employee', 'other')),
+  rank INTEGER CHECK (rank BETWEEN 1 AND 9),
+  member_number TEXT,
+  starts TEXT,
+  ends TEXT,
+  covers TEXT CHECK (covers IN ('dental', 'medical', 'vision')),
+  active BOOLEAN NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS coverages_by_patient ON coverages (patient_id);
+CREATE INDEX IF NOT EXISTS coverages_by_subscriber ON coverages (subscriber_id);
+
+-- Why and how often patients are asked to come back.
+CREATE TABLE IF NOT EXISTS recall_types (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  site_id INTEGER REFERENCES sites,
+  name TEXT NOT NULL,
+  description TEXT,
+  every INTEGER NOT NULL CHECK (every > 0),
+  unit TEXT NOT NULL CHECK (unit IN ('day', 'week', 'month', 'year')),
+  active BOOLEAN NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
 
 CREATE TABLE IF NOT EXISTS visits (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -151,6 +233,22 @@ CREATE TABLE IF NOT EXISTS blocks (
 );
 CREATE INDEX IF NOT EXISTS blocks_by_ref ON blocks (external_ref) WHERE external_ref IS NOT NULL;
 
+-- A patient is due to come back; `visit_id` is the visit that answers it.
+CREATE TABLE IF NOT EXISTS recalls (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  patient_id INTEGER NOT NULL REFERENCES patients,
+  recall_type_id INTEGER REFERENCES recall_types,
+  site_id INTEGER REFERENCES sites,
+  due TEXT,
+  visit_id INTEGER REFERENCES visits,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  created_revision INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS recalls_by_patient ON recalls (patient_id);
+CREATE INDEX IF NOT EXISTS recalls_by_visit ON recalls (visit_id);
+
 -- One row per record, at the revision of its newest change: a record that changes again moves to the end of the feed.
 CREATE TABLE IF NOT EXISTS changes (
   revision INTEGER PRIMARY KEY,
@@ -188,4 +286,5 @@ CREATE TABLE IF NOT EXISTS hooks (
 INSERT INTO sqlite_sequence (name, seq)
 SELECT kind, first FROM (
   SELECT 'patients' AS kind, 1000 AS first UNION ALL SELECT 'blocks', 3000 UNION ALL SELECT 'visits', 50000
+  UNION ALL SELECT 'alerts', 700000 UNION ALL SELECT 'coverages', 800000 UNION ALL SELECT 'recalls', 900000
 ) WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = kind);

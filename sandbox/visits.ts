@@ -1,5 +1,5 @@
-import { flag, type Input, instant, integer, maybe, readFields, required, text } from './fields.ts';
-import { MAX_REF } from './patients.ts';
+import { flag, type Input, instant, integer, maybe, readFields, required, text, wholeNumber } from './fields.ts';
+import { MAX_REF, unmergedPatient } from './patients.ts';
 import type { Visit, VisitState } from './records.ts';
 import { Refusal, unknown } from './refusal.ts';
 import type { AuditEntry, Store } from './store.ts';
@@ -7,8 +7,13 @@ import type { AuditEntry, Store } from './store.ts';
 const MAX_NOTE = 128;
 /** No visit outlasts a working day; it also bounds how far back an overlap can begin. */
 const MAX_VISIT_MS = 12 * 3_600_000;
+/** No practitioner sees more patients at once. */
+const MAX_SHARE = 5;
 /** States in which a visit keeps its practitioner and room. */
 const LIVE: VisitState[] = ['scheduled', 'arrived', 'done'];
+
+/** States in which a program may still change it. */
+const OPEN: VisitState[] = ['scheduled', 'arrived'];
 
 const MOVABLE = {
   practitioner_id: integer,
@@ -20,6 +25,8 @@ const DESCRIBING = {
   visit_code: maybe(text(20)),
   note: maybe(text(MAX_NOTE, 'note_too_long')),
 };
+/** How many visits, this one counted, the practitioner may have at a time. */
+const share = wholeNumber(1, MAX_SHARE);
 const BOOKING = {
   ...MOVABLE,
   ...DESCRIBING,
@@ -50,22 +57,26 @@ function checkPlace(store: Store, place: Place): void {
   if (room.site_id !== site.id) throw new Refusal(422, 'wrong_site', 'This room is at another site.');
 }
 
-/** Refuses an overlap with a live visit or a block, in the room first and then for the practitioner. */
-function checkFree(store: Store, place: Place, ownId: number): void {
+/**
+ * Refuses an overlap with a live visit or a block, in the room first and then for the practitioner. With `seats` above 1
+ * the practitioner may have so many visits that overlap this one, less one; a room takes one, a block lets nobody in.
+ */
+function checkFree(store: Store, place: Place, ownId: number, seats = 1): void {
   const earliest = new Date(Date.parse(place.start) - MAX_VISIT_MS).toISOString();
   for (const resource of ['room', 'practitioner'] as const) {
     const id = place[`${resource}_id`];
     if (id === null) continue;
     const column = `${resource}_id`;
-    const [visit] = store.rows(
+    const visits = store.rows(
       `SELECT id FROM visits WHERE ${column} = ? AND start < ? AND start >= ? AND "end" > ?
-       AND state IN (${LIVE.map((state) => `'${state}'`)}) AND id <> ? LIMIT 1`,
+       AND state IN (${LIVE.map((state) => `'${state}'`)}) AND id <> ? LIMIT ${MAX_SHARE}`,
       id,
       place.end,
       earliest,
       place.start,
       ownId,
     );
+    const visit = visits[(resource === 'room' ? 1 : seats) - 1];
     const [block] = store.rows(
       `SELECT id FROM blocks WHERE ${column} = ? AND start < ? AND "end" > ? LIMIT 1`,
       id,
@@ -85,9 +96,14 @@ function checkCode(store: Store, code: string | null | undefined): void {
 
 /** Puts a visit into the schedule, by API or at the front desk. Only the desk may insist on a taken time or choose the id. */
 export function addVisit(store: Store, input: Input, who: AuditEntry['who']): Visit {
-  const readers = who === 'desk' ? { ...BOOKING, insist: flag, id: integer } : { ...BOOKING };
-  const { insist, id, ...rest } = required(
-    readFields<typeof BOOKING & { insist?: typeof flag; id?: typeof integer }>(input, readers),
+  const readers = who === 'desk' ? { ...BOOKING, insist: flag, id: integer } : { ...BOOKING, share };
+  const {
+    insist,
+    id,
+    share: seats,
+    ...rest
+  } = required(
+    readFields<typeof BOOKING & { insist?: typeof flag; id?: typeof integer; share?: typeof share }>(input, readers),
     'site_id',
     'patient_id',
     'practitioner_id',
@@ -95,15 +111,10 @@ export function addVisit(store: Store, input: Input, who: AuditEntry['who']): Vi
     'end',
   );
   const fields = { room_id: null, ...rest };
-  const patient = store.get('patient', fields.patient_id);
-  if (patient.merged_into !== null) {
-    throw new Refusal(422, 'patient_merged', 'This patient was merged into another.', {
-      merged_into: patient.merged_into,
-    });
-  }
+  unmergedPatient(store, fields.patient_id);
   checkCode(store, fields.visit_code);
   checkPlace(store, fields);
-  if (!insist) checkFree(store, fields, 0);
+  if (!insist) checkFree(store, fields, 0, seats);
   if (id !== undefined && store.find('visit', id)) throw new Refusal(409, 'id_taken', `Visit ${id} exists.`);
   const given = id === undefined ? fields : { ...fields, id };
   const visit = store.insert('visit', { ...given, state: 'scheduled', confirmation: 'none' });
@@ -122,6 +133,29 @@ export function moveVisit(store: Store, id: number, input: Input): Visit {
   const moved = store.update('visit', id, given);
   store.audit({ who: 'desk', action: 'move', kind: 'visit', recordId: id, ref: null });
   return moved;
+}
+
+/**
+ * Changes time, room and note of a visit from outside, all of it or nothing, under the rules of a new one. What is so
+ * already is not looked at again. `request_ref` is kept in the audit.
+ */
+export function changeVisit(store: Store, id: number, input: Input): Visit {
+  const { start, end, room_id } = MOVABLE;
+  const readers = { start, end, room_id, note: DESCRIBING.note, share, request_ref: maybe(text(MAX_REF)) };
+  const { share: seats, request_ref: ref, ...given } = readFields(input, readers);
+  if ((given.start === undefined) !== (given.end === undefined)) {
+    throw new Refusal(422, 'bad_times', 'start and end come together.');
+  }
+  const visit = store.get('visit', id);
+  if (!OPEN.includes(visit.state)) throw wrongState(visit, 'change');
+  const place = { ...visit, ...given };
+  if (place.start !== visit.start || place.end !== visit.end || place.room_id !== visit.room_id) {
+    checkPlace(store, place);
+    checkFree(store, place, id, seats);
+  }
+  const changed = store.update('visit', id, given);
+  store.audit({ who: 'api', action: 'change', kind: 'visit', recordId: id, ref: ref ?? null });
+  return changed;
 }
 
 /** Changes what a visit says about itself, wherever it stands. */
@@ -179,8 +213,9 @@ export function stepVisit(store: Store, id: number, name: StepName, input: Input
   return visit;
 }
 
-/** Takes a visit out of the file for good. Staff do this to their own mistakes. */
+/** Takes a visit out of the file for good; a recall it answered is open again. Staff do this to their own mistakes. */
 export function eraseVisit(store: Store, id: number): void {
+  store.repoint('recall', 'visit_id', id, null);
   store.remove('visit', id);
   store.audit({ who: 'desk', action: 'erase', kind: 'visit', recordId: id, ref: null });
 }
