@@ -5,6 +5,7 @@
  *
  * Obligations that every kind meets (the conformance suite checks them):
  * - Nothing is written by `check`, `changes` or `find`.
+ * - A write outside `capabilities` is refused as `not_supported` before a byte of it is sent (`unable.ts` finds it).
  * - No call outlives its `signal`; every network wait has its own bound below that.
  * - A write that may have reached the HRS never ends in `Unavailable`: that error promises "not one byte of this
  *   request can have been acted upon". Doubt is `OutcomeUnknown`.
@@ -17,6 +18,7 @@ import type {
   AppointmentRecord,
   DeletionRecord,
   HrsRecord,
+  PatientAlertRecord,
   PatientRecord,
   ReasonCode,
   RecordKind,
@@ -48,6 +50,15 @@ export interface Capabilities {
   confirm: boolean;
   cancel: boolean;
   checkIn: boolean;
+  /** Can an appointment that stands be moved to another time, or to another operatory, or get another note? */
+  reschedule: boolean;
+  changeOperatory: boolean;
+  changeNote: boolean;
+  /** Patient alerts: can one be made, and can one be disabled and enabled again? */
+  createAlert: boolean;
+  changeAlert: boolean;
+  /** How many appointments a provider may have at the same time; 1 where the HRS has no such thing. At most 5. */
+  appointmentsPerTimeslot: number;
   /** Does the HRS keep our marker, and can it be searched by it? `unique`: it refuses a second record with one. */
   marker: 'unique' | 'searchable' | 'none';
   /** How long after the last byte of a lost request the HRS may still act on it, in ms. */
@@ -94,6 +105,16 @@ export interface NewAppointment {
   endAt: string;
   unavailable: boolean;
   note: string | null;
+  /** The provider may already have this many appointments at that time, less one. */
+  appointmentsPerTimeslot: number;
+}
+
+/** What is to change of an appointment; what is absent stays as it is. Both times come together. */
+export interface AppointmentChanges {
+  startAt?: string;
+  endAt?: string;
+  operatoryForeignId?: string | null;
+  note?: string | null;
 }
 
 /** One write. `marker` is a UUID that stays the same over every attempt of it. */
@@ -101,7 +122,10 @@ export type Write =
   | { kind: 'create_patient'; marker: string; patient: NewPatient }
   | { kind: 'create_appointment'; marker: string; appointment: NewAppointment }
   | { kind: 'confirm' | 'cancel'; marker: string; foreignId: string }
-  | { kind: 'check_in'; marker: string; foreignId: string; checkinAt: string };
+  | { kind: 'check_in'; marker: string; foreignId: string; checkinAt: string }
+  | { kind: 'update'; marker: string; foreignId: string; changes: AppointmentChanges; appointmentsPerTimeslot: number }
+  | { kind: 'create_alert'; marker: string; alert: { patientForeignId: string; note: string } }
+  | { kind: 'change_alert'; marker: string; foreignId: string; disabled: boolean };
 
 export type WriteResult =
   | { outcome: 'done'; foreignId: string }
@@ -116,11 +140,10 @@ export type WriteResult =
       hrsSaid: string | null;
     };
 
-export type LookFor =
-  | { kind: 'patient'; marker: string }
-  | { kind: 'patient'; foreignId: string }
-  | { kind: 'appointment'; marker: string }
-  | { kind: 'appointment'; foreignId: string };
+/** What a write of ours can have made. */
+type Written = 'patient' | 'appointment' | 'patient_alert';
+
+export type LookFor = { kind: Written; marker: string } | { kind: Written; foreignId: string };
 
 export interface CheckResult {
   ok: boolean;
@@ -145,7 +168,7 @@ export interface Connector {
    * Looks in the HRS itself, never in a cache; several results mean duplicates, an empty array means "not
    * there". Throws `Unavailable` when it cannot look.
    */
-  find(look: LookFor, signal: AbortSignal): Promise<(PatientRecord | AppointmentRecord)[]>;
+  find(look: LookFor, signal: AbortSignal): Promise<(PatientRecord | AppointmentRecord | PatientAlertRecord)[]>;
   /** Asks the HRS to call `url` when something changes, where it can; forgets an earlier URL of ours. */
   subscribe?(url: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -19,6 +19,10 @@ export type Availability = {
   specificDate: string | null;
   recurrence: Recurrence | null;
   active: boolean;
+  /** Stored here, or read from the HRS. */
+  source: 'manual' | 'synced';
+  /** The name that the HRS gives to these hours; null for base hours. */
+  labelId: number | null;
   appointmentTypeIds: readonly number[];
 };
 

@@ -93,7 +93,7 @@ function intervalsByReason(account: Account, book: Book, input: SlotInput): Reco
     inactive_provider: activityOf(input.providers)(account.providerId) ? [] : [window],
     past: [{ startMs: window.startMs, endMs: nowMs }],
     shorter_than_length: [],
-    between_starts: account.lanes.flatMap((lane) => lane.free),
+    between_starts: [],
     appointment: [],
     block: [],
     claim: [],
@@ -107,6 +107,11 @@ function intervalsByReason(account: Account, book: Book, input: SlotInput): Reco
     const takenBy = Map.groupBy(lane.taken, (busy) => REASON_OF_BUSY[busy.reason]);
     for (const [reason, taken] of takenBy)
       because[reason].push(...intersectIntervals(lane.hours, mergeIntervals(taken)));
+    const crowded = mergeIntervals(
+      [...startsIn(lane, book, 'crowded')].map((startMs) => ({ startMs, endMs: startMs + book.lengthMs })),
+    );
+    because.appointment.push(...crowded);
+    because.between_starts.push(...subtractIntervals(lane.free, crowded));
     because.past.push(...startedSlots(lane, book));
     because.shorter_than_length.push(...remainders(lane, book));
   }

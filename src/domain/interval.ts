@@ -38,6 +38,31 @@ export function subtractIntervals(whole: readonly Interval[], taken: readonly In
   return left;
 }
 
+/** The time at which at least `count` of the intervals hold, merged. */
+export function crowdedTime(intervals: readonly Interval[], count: number): Interval[] {
+  const edges = intervals
+    .filter((i) => i.startMs < i.endMs)
+    .flatMap(({ startMs, endMs }) => [
+      { atMs: startMs, change: 1 },
+      { atMs: endMs, change: -1 },
+    ])
+    .sort((a, b) => a.atMs - b.atMs);
+  const crowded: Interval[] = [];
+  let depth = 0;
+  let fromMs = 0;
+  for (const { atMs, change } of edges) {
+    if (change > 0 && depth === count - 1) fromMs = atMs;
+    if (change < 0 && depth === count) crowded.push({ startMs: fromMs, endMs: atMs });
+    depth += change;
+  }
+  return mergeIntervals(crowded);
+}
+
+/** Whether all of `part` lies in one of `merged`, which is in that form. */
+export function covers(merged: readonly Interval[], part: Interval): boolean {
+  return merged.some(({ startMs, endMs }) => startMs <= part.startMs && part.endMs <= endMs);
+}
+
 /** The time in both. Both merged; so is the answer. */
 export function intersectIntervals(a: readonly Interval[], b: readonly Interval[]): Interval[] {
   return subtractIntervals(a, subtractIntervals(a, b));

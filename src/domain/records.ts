@@ -9,9 +9,15 @@ export type RecordKind =
   | 'provider'
   | 'operatory'
   | 'descriptor'
+  | 'availability_label'
   | 'availability'
   | 'patient'
-  | 'appointment';
+  | 'patient_alert'
+  | 'insurance_plan'
+  | 'insurance_coverage'
+  | 'recall_type'
+  | 'appointment'
+  | 'patient_recall';
 
 export interface LocationRecord {
   kind: 'location';
@@ -70,6 +76,16 @@ export interface Recurrence {
   ref: string;
 }
 
+/** A name that the HRS gives to some of its hours, such as "New patients". */
+export interface AvailabilityLabelRecord {
+  kind: 'availability_label';
+  foreignId: string;
+  /** Null when it counts for all locations. */
+  locationForeignId: string | null;
+  name: string;
+  active: boolean;
+}
+
 /** Hours of practice kept in the HRS. Exactly one of `days`, `specificDate`, `recurrence` is set. */
 export interface AvailabilityRecord {
   kind: 'availability';
@@ -83,6 +99,8 @@ export interface AvailabilityRecord {
   days: number[] | null;
   specificDate: string | null;
   recurrence: Recurrence | null;
+  /** Null for base hours, and where the HRS has no labels. */
+  labelForeignId: string | null;
   active: boolean;
 }
 
@@ -113,9 +131,99 @@ export interface PatientRecord {
   /** In the HRS, yet not a patient of the practice (a guarantor, a contact). */
   nonPatient: boolean;
   guarantorForeignId: string | null;
+  /** Whom they usually see; null where the HRS does not say. */
+  providerForeignId: string | null;
   locationForeignIds: string[];
   /** The patient this one was merged into; this one is then inactive. */
   mergedIntoForeignId: string | null;
+}
+
+/** A note that staff see when they open the patient. */
+export interface PatientAlertRecord {
+  kind: 'patient_alert';
+  foreignId: string;
+  /** Our marker, when the HRS keeps it and this alert was written by us. */
+  marker: string | null;
+  patientForeignId: string;
+  note: string;
+  /** Since when it is no longer shown. */
+  disabledAt: string | null;
+}
+
+export interface InsurancePlanRecord {
+  kind: 'insurance_plan';
+  foreignId: string;
+  name: string | null;
+  payerId: string | null;
+  groupNum: string | null;
+  employerName: string | null;
+  address: string | null;
+  address2: string | null;
+  city: string | null;
+  state: string | null;
+  zipCode: string | null;
+  countryCode: string | null;
+}
+
+/** What the insured patient is to the subscriber; NexHealth's words. */
+export const SUBSCRIPTION_RELATIONS = [
+  'self',
+  'spouse',
+  'child',
+  'employee',
+  'handicap_dep',
+  'signif_other',
+  'injured_plaintiff',
+  'life_partner',
+  'dependent',
+  'other',
+] as const;
+export type SubscriptionRelation = (typeof SUBSCRIPTION_RELATIONS)[number];
+
+export const INSURANCE_TYPES = ['dental', 'medical', 'vision'] as const;
+export type InsuranceType = (typeof INSURANCE_TYPES)[number];
+
+/** One patient's cover by one plan. */
+export interface InsuranceCoverageRecord {
+  kind: 'insurance_coverage';
+  foreignId: string;
+  patientForeignId: string;
+  planForeignId: string | null;
+  /** The patient whose insurance it is. */
+  subscriberForeignId: string | null;
+  subscriptionRelation: SubscriptionRelation;
+  /** 1 is asked to pay first. */
+  priority: number | null;
+  subscriberNum: string | null;
+  effectiveDate: string | null;
+  expirationDate: string | null;
+  insuranceType: InsuranceType | null;
+  active: boolean;
+}
+
+/** Why and how often patients are asked to come back. */
+export interface RecallTypeRecord {
+  kind: 'recall_type';
+  foreignId: string;
+  locationForeignId: string | null;
+  name: string;
+  description: string | null;
+  intervalNum: number;
+  /** Days, weeks, months, years. */
+  intervalUnit: 'D' | 'W' | 'M' | 'Y';
+  active: boolean;
+}
+
+/** One patient is due to come back. */
+export interface PatientRecallRecord {
+  kind: 'patient_recall';
+  foreignId: string;
+  patientForeignId: string;
+  recallTypeForeignId: string | null;
+  locationForeignId: string | null;
+  dateDue: string | null;
+  /** The appointment that answers it, once there is one. */
+  appointmentForeignId: string | null;
 }
 
 /** One entry of the schedule; with `unavailable` it is a block: time taken without a patient. */
@@ -154,9 +262,15 @@ export type HrsRecord =
   | ProviderRecord
   | OperatoryRecord
   | DescriptorRecord
+  | AvailabilityLabelRecord
   | AvailabilityRecord
   | PatientRecord
-  | AppointmentRecord;
+  | PatientAlertRecord
+  | InsurancePlanRecord
+  | InsuranceCoverageRecord
+  | RecallTypeRecord
+  | AppointmentRecord
+  | PatientRecallRecord;
 
 /**
  * Why a write did not happen, as it stands in `reason_code` on events and on `GET /appointments/{id}/writes`.
@@ -169,7 +283,8 @@ export const REASONS = {
   not_found_in_hrs: 'The HRS no longer has the record that was to be changed.',
   not_written: 'The HRS said yes, yet the record is not there.',
   mismatch: 'The HRS answered with a record that is not the one written.',
-  hrs_unreachable: 'The HRS could not be reached before the appointment was due to start.',
+  overtaken: 'Somebody changed it in the HRS at the same time, and that stands.',
+  hrs_unreachable: 'The HRS could not be reached in time: before the start, or within 48 hours for an alert.',
   outcome_unknown: 'The HRS never said how the write ended and it could not be looked up.',
   duplicate_suspected: 'The HRS holds more than one copy of this appointment.',
   cancelled_before_sent: 'It was cancelled before anything had been sent.',

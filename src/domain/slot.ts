@@ -7,7 +7,7 @@
  * free run begins.
  */
 import { type Availability, hoursOf } from './availability.ts';
-import { type Interval, mergeIntervals, subtractIntervals } from './interval.ts';
+import { covers, crowdedTime, type Interval, mergeIntervals, subtractIntervals } from './interval.ts';
 import { addDays, dayNumberOf, isoWithOffset, localDateOf, localToInstantMs, MINUTE_MS } from './zone.ts';
 
 /** The length when neither a type nor a length is asked for; NexHealth's default. */
@@ -31,7 +31,13 @@ export type BusyReason = 'appointment' | 'block' | 'claim' | 'pending';
  * Time taken from its provider (in every operatory) and from its operatory (for every provider). With neither it is
  * taken from the whole location.
  */
-export type BusyInterval = Interval & { providerId: number | null; operatoryId: number | null; reason: BusyReason };
+export type BusyInterval = Interval & {
+  /** An appointment and its claim are one to those who count. */
+  appointmentId: number;
+  providerId: number | null;
+  operatoryId: number | null;
+  reason: BusyReason;
+};
 
 /** What is known of one location. A provider or operatory that is not listed counts as inactive. */
 export type ScheduleFacts = {
@@ -50,6 +56,15 @@ export type SlotInput = ScheduleFacts & {
   providerIds: readonly number[];
   /** Only hours bound to one of these operatories count; null for all hours, bound or not. */
   operatoryIds: readonly number[] | null;
+  /** Only hours that carry this label count; null for all hours, labelled or not. */
+  labelId: number | null;
+  /** Only hours of this source count; null for all. */
+  source: Availability['source'] | null;
+  /**
+   * A slot stays open while fewer appointments than this overlap it at its provider. Blocks close the time at any
+   * number, and an operatory has room for one.
+   */
+  appointmentsPerTimeslot: number;
   /** At least all busy time that touches `busyRange`. */
   busy: readonly BusyInterval[];
   /** Sets the length, and keeps only hours that carry the type. */
@@ -63,8 +78,11 @@ export type SlotInput = ScheduleFacts & {
   groupByOperatory?: boolean;
 };
 
-/** Times are local with their offset. `operatory_id` is there when the hours are bound to an operatory. */
-export type Slot = { time: string; end_time: string; operatory_id?: number };
+/**
+ * Times are local with their offset. `operatory_id` is there when the hours are bound to an operatory, `label_id`
+ * when the slot lies in hours of that label from its start to its end; of several such labels it is the lowest.
+ */
+export type Slot = { time: string; end_time: string; operatory_id?: number; label_id?: number };
 
 export type SlotGroup = {
   lid: number;
@@ -75,7 +93,16 @@ export type SlotGroup = {
 };
 
 /** One provider's time in one operatory: the hours that count, and what `taken` leaves of them. Both are merged. */
-export type Lane = { operatoryId: number | null; hours: Interval[]; taken: BusyInterval[]; free: Interval[] };
+export type Lane = {
+  operatoryId: number | null;
+  hours: Interval[];
+  /** Hours under each label, lowest id first; merged. */
+  labelled: { id: number; hours: Interval[] }[];
+  taken: BusyInterval[];
+  free: Interval[];
+  /** What a slot may overlap as long as it is not too many at once; empty where one is too many. */
+  shared: BusyInterval[];
+};
 
 /** What one group of the answer is about. `records` are all its active hours, also those that cannot be offered. */
 export type Account = { providerId: number; operatoryId?: number | null; records: Availability[]; lanes: Lane[] };
@@ -88,12 +115,13 @@ export type Book = {
   nowMs: number;
   lengthMs: number;
   stepMs: number;
+  appointmentsPerTimeslot: number;
   accounts: Account[];
 };
 
 /**
- * The slots of each requested provider, one group each in the order asked, without labels and without
- * `next_available_date`, for which see `fillNextAvailableDates`.
+ * The slots of each requested provider, one group each in the order asked, without `next_available_date`, for which
+ * see `fillNextAvailableDates`.
  *
  * A slot belongs to the window its start lies in, and is the same whichever window is asked. The exception is hours
  * that run on for more than a day without an end: those are taken to begin with the day before the window.
@@ -105,10 +133,15 @@ export function computeSlots(input: SlotInput): SlotGroup[] {
     lid: input.locationId,
     pid: account.providerId,
     ...(account.operatoryId !== undefined && { operatory_id: account.operatoryId }),
-    slots: startsOf(account, book, input.overlappingOperatorySlots).map(({ startMs, operatoryId }) => {
+    slots: startsOf(account, book, input.overlappingOperatorySlots).map(({ startMs, lane }) => {
+      const { operatoryId } = lane;
       const time = isoAt(startMs);
-      const end_time = isoAt(startMs + book.lengthMs);
-      return operatoryId === null ? { time, end_time } : { time, end_time, operatory_id: operatoryId };
+      const endMs = startMs + book.lengthMs;
+      const end_time = isoAt(endMs);
+      const slot: Slot = operatoryId === null ? { time, end_time } : { time, end_time, operatory_id: operatoryId };
+      const label = lane.labelled.find(({ hours }) => covers(hours, { startMs, endMs }));
+      if (label) slot.label_id = label.id;
+      return slot;
     }),
     next_available_date: null,
   }));
@@ -175,8 +208,7 @@ export function checkBookable(
   const firstDay = dayNumberOf(localDateOf(zone, startMs)) - 1;
   const lastDay = dayNumberOf(localDateOf(zone, endMs));
   const isInside = (candidates: Availability[]) =>
-    startMs < endMs &&
-    hoursOf(candidates, zone, firstDay, lastDay).some((run) => run.startMs <= startMs && endMs <= run.endMs);
+    startMs < endMs && covers(hoursOf(candidates, zone, firstDay, lastDay), { startMs, endMs });
 
   if (isInside(records.filter((record) => carriesType(record, appointmentType)))) return 'ok';
   return isInside(records) ? 'type_not_configured' : 'outside_hours';
@@ -191,7 +223,7 @@ export function openBook(input: SlotInput): Book {
   if (!Number.isInteger(stepMinutes) || stepMinutes < 1)
     throw new RangeError(`slot interval must be a minute or more, got ${stepMinutes}`);
 
-  const { zone, operatoryIds } = input;
+  const { zone, operatoryIds, labelId, source, appointmentsPerTimeslot } = input;
   const firstDay = dayNumberOf(input.startDate) - DAYS_BEFORE;
   const lastDay = firstDay + DAYS_BEFORE + input.days - 1 + DAYS_AFTER;
   const providerActive = activityOf(input.providers);
@@ -199,8 +231,11 @@ export function openBook(input: SlotInput): Book {
   const takenFrom = indexBusy(input.busy, busyRange(input));
   const recordsByProvider = Map.groupBy(
     input.availabilities.filter(
-      ({ active, operatoryId }) =>
-        active && (operatoryIds === null || (operatoryId !== null && operatoryIds.includes(operatoryId))),
+      (record) =>
+        record.active &&
+        (operatoryIds === null || (record.operatoryId !== null && operatoryIds.includes(record.operatoryId))) &&
+        (labelId === null || record.labelId === labelId) &&
+        (source === null || record.source === source),
     ),
     (record) => record.providerId,
   );
@@ -215,7 +250,11 @@ export function openBook(input: SlotInput): Book {
       .map(([operatoryId, laneRecords]) => {
         const hours = hoursOf(laneRecords, zone, firstDay, lastDay);
         const taken = takenFrom(providerId, operatoryId);
-        return { operatoryId, hours, taken, free: subtractIntervals(hours, mergeIntervals(taken)) };
+        const { closed, shared } = divideTaken(taken, operatoryId, appointmentsPerTimeslot);
+        const labelled = [...Map.groupBy(laneRecords, (record) => record.labelId)]
+          .flatMap(([id, own]) => (id === null ? [] : [{ id, hours: hoursOf(own, zone, firstDay, lastDay) }]))
+          .sort((a, b) => a.id - b.id);
+        return { operatoryId, hours, labelled, taken, free: subtractIntervals(hours, closed), shared };
       });
     return { providerId, records, lanes };
   };
@@ -234,29 +273,63 @@ export function openBook(input: SlotInput): Book {
     nowMs: input.nowMs,
     lengthMs: lengthMinutes * MINUTE_MS,
     stepMs: stepMinutes * MINUTE_MS,
+    appointmentsPerTimeslot,
     accounts,
   };
 }
 
-/** The starts a lane offers in the window and after now, in order. */
-export function* startsIn(lane: Lane, { window, nowMs, lengthMs, stepMs }: Omit<Book, 'accounts'>): Generator<number> {
+/**
+ * The starts a lane offers in the window and after now, in order; or, on request, those of its grid at which too many
+ * appointments overlap.
+ */
+export function* startsIn(
+  lane: Lane,
+  { window, nowMs, lengthMs, stepMs, appointmentsPerTimeslot }: Omit<Book, 'accounts'>,
+  which: 'offered' | 'crowded' = 'offered',
+): Generator<number> {
   const earliestMs = Math.max(window.startMs, nowMs + 1);
   for (const run of lane.free) {
     if (run.startMs >= window.endMs) return;
     const lastMs = Math.min(run.endMs - lengthMs, window.endMs - 1);
     const stepsBefore = Math.max(0, Math.ceil((earliestMs - run.startMs) / stepMs));
-    for (let startMs = run.startMs + stepsBefore * stepMs; startMs <= lastMs; startMs += stepMs) yield startMs;
+    for (let startMs = run.startMs + stepsBefore * stepMs; startMs <= lastMs; startMs += stepMs) {
+      const crowded = isCrowded(lane.shared, { startMs, endMs: startMs + lengthMs }, appointmentsPerTimeslot);
+      if (crowded === (which === 'crowded')) yield startMs;
+    }
   }
 }
 
-function startsOf(
-  account: Account,
-  book: Book,
-  overlapping: boolean,
-): { startMs: number; operatoryId: number | null }[] {
-  const starts: { startMs: number; operatoryId: number | null }[] = [];
-  for (const lane of account.lanes)
-    for (const startMs of startsIn(lane, book)) starts.push({ startMs, operatoryId: lane.operatoryId });
+/**
+ * What nothing may overlap, merged, and what a slot may share its time with, by start. With one appointment to a time
+ * everything closes it. With more, what is with the provider in another operatory or in none leaves it open, until
+ * there are that many.
+ */
+function divideTaken(taken: BusyInterval[], operatoryId: number | null, appointmentsPerTimeslot: number) {
+  if (appointmentsPerTimeslot === 1) return { closed: mergeIntervals(taken), shared: [] };
+  const isShared = (busy: BusyInterval) =>
+    busy.reason !== 'block' && busy.providerId !== null && (operatoryId === null || busy.operatoryId !== operatoryId);
+  const shared = taken
+    .filter((busy) => isShared(busy) && busy.startMs < busy.endMs)
+    .sort((a, b) => a.startMs - b.startMs);
+  const ofEach = [...Map.groupBy(shared, (busy) => busy.appointmentId).values()].flatMap(mergeIntervals);
+  const closing = taken.filter((busy) => !isShared(busy));
+  return { closed: mergeIntervals([...closing, ...crowdedTime(ofEach, appointmentsPerTimeslot)]), shared };
+}
+
+/** Whether so many appointments overlap the slot, each counted once. */
+function isCrowded(shared: readonly BusyInterval[], slot: Interval, appointmentsPerTimeslot: number): boolean {
+  if (shared.length < appointmentsPerTimeslot) return false;
+  const there = new Set<number>();
+  for (const one of shared) {
+    if (one.startMs >= slot.endMs) break;
+    if (one.endMs > slot.startMs) there.add(one.appointmentId);
+  }
+  return there.size >= appointmentsPerTimeslot;
+}
+
+function startsOf(account: Account, book: Book, overlapping: boolean): { startMs: number; lane: Lane }[] {
+  const starts: { startMs: number; lane: Lane }[] = [];
+  for (const lane of account.lanes) for (const startMs of startsIn(lane, book)) starts.push({ startMs, lane });
   if (account.lanes.length < 2) return starts;
   // The sort is stable and lanes come by operatory id, so the first of equal starts has the lowest.
   starts.sort((a, b) => a.startMs - b.startMs);

@@ -38,7 +38,9 @@ export function isoFromPostgres(text: string): string {
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${millis}Z`;
 }
 
-const parseInt8Array = pg.types.getTypeParser(INT8_ARRAY_OID as never);
+/** `{1,2}`: ids, so neither null nor nested. The driver's parser of any array takes ten times as long. */
+const int8ArrayFromPostgres = (text: string): number[] =>
+  text === '{}' ? [] : text.slice(1, -1).split(',').map(Number);
 
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: string) {
@@ -46,7 +48,7 @@ const types: pg.CustomTypesConfig = {
       if (oid === TIMESTAMPTZ_OID) return isoFromPostgres;
       if (oid === DATE_OID) return (text: string) => text;
       if (oid === INT8_OID) return Number;
-      if (oid === INT8_ARRAY_OID) return (text: string) => (parseInt8Array(text) as unknown as string[]).map(Number);
+      if (oid === INT8_ARRAY_OID) return int8ArrayFromPostgres;
     }
     return pg.types.getTypeParser(oid, format as 'text');
   },
@@ -61,22 +63,48 @@ const types: pg.CustomTypesConfig = {
 export const prepared = sql.raw('/* prepared */');
 const PREPARED = /^\s*(select )?\/\* prepared \*\//;
 
-/** Names by text; as many as there are marked statements in the program. */
+/** Names by text. Filters of a list that nobody combines often are not worth a plan that is kept. */
 const preparedNames = new Map<string, string>();
+const MAX_PREPARED = 500;
+let preparedGeneration = 0;
 
-function nameOf(text: string): string | undefined {
-  if (!PREPARED.test(text)) return undefined;
-  const name = preparedNames.get(text) ?? `prepared_${preparedNames.size}`;
+function nameOf(text: string, reading: boolean): string | undefined {
+  if (!reading && !PREPARED.test(text)) return undefined;
+  const known = preparedNames.get(text);
+  if (known !== undefined || preparedNames.size >= MAX_PREPARED) return known;
+  const name = `prepared_${preparedGeneration}_${preparedNames.size}`;
   preparedNames.set(text, name);
   return name;
 }
 
+/** Not SQL, but words to our own client: the reads that follow are of this institution; without one, they end. */
+const READ_FOR = 'read for ';
+const NOTHING = { command: 'SELECT', rowCount: 0, rows: [] };
+/** What a prepared statement returns has changed under it: a migration ran while we did. */
+const CACHED_PLAN_CHANGED = '0A000';
+
 class PreparingClient extends pg.Client {
+  /** Whom a statement outside a transaction speaks for; null before the first read. */
+  private institution: string | null = null;
+  /** Reads are prepared whatever they are: planning one costs more than running it. */
+  private reading = false;
+
   // biome-ignore lint/suspicious/noExplicitAny: the driver's own signature has a dozen forms.
   override query(...args: any[]): any {
     const [text, values] = args;
-    const name = typeof text === 'string' ? nameOf(text) : undefined;
+    if (typeof text !== 'string') return Reflect.apply(super.query, this, args);
+    if (text.startsWith(READ_FOR)) return this.readFor(text.slice(READ_FOR.length));
+    const name = nameOf(text, this.reading);
     return name === undefined ? Reflect.apply(super.query, this, args) : super.query({ name, text, values });
+  }
+
+  private async readFor(institution: string): Promise<pg.QueryResult | typeof NOTHING> {
+    this.reading = institution !== '';
+    if (!this.reading || this.institution === institution) return NOTHING;
+    this.institution = null;
+    const result = await super.query(`select set_config('openchair.institution', '${institution}', false)`);
+    this.institution = institution;
+    return result;
   }
 }
 
@@ -118,6 +146,44 @@ export function forInstitution<T>(db: Database, institutionId: number, work: (tx
 /** Runs `work` in one transaction that sees every institution: for workers, authentication and administration. */
 export function forAll<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
   return transaction(db, '*', work);
+}
+
+/**
+ * Runs reads of one institution, each a statement of its own: a transaction would add two round trips and nothing
+ * else, since under READ COMMITTED every statement has its own snapshot anyway. The connection remembers for whom
+ * it speaks, so that saying it again costs nothing.
+ */
+export function readInstitution<T>(db: Database, institutionId: number, work: (tx: Tx) => Promise<T>): Promise<T> {
+  if (!Number.isSafeInteger(institutionId)) throw new Error(`not an institution id: ${institutionId}`);
+  return read(db, String(institutionId), work);
+}
+
+/** Runs reads that see every institution, without a transaction. */
+export function readAll<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return read(db, '*', work);
+}
+
+async function read<T>(db: Database, institution: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await readOnce(db, institution, work);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== CACHED_PLAN_CHANGED) throw error;
+    // New names: the old statements stay behind, unused, until their connections end.
+    preparedNames.clear();
+    preparedGeneration += 1;
+    return readOnce(db, institution, work);
+  }
+}
+
+function readOnce<T>(db: Database, institution: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return db.kysely.connection().execute(async (tx) => {
+    await tx.executeQuery(CompiledQuery.raw(`${READ_FOR}${institution}`));
+    try {
+      return await work(tx);
+    } finally {
+      await tx.executeQuery(CompiledQuery.raw(READ_FOR));
+    }
+  });
 }
 
 const COMMIT = CompiledQuery.raw('commit');

@@ -10,9 +10,15 @@ export type MirrorTableName =
   | 'provider'
   | 'operatory'
   | 'descriptor'
+  | 'availability_label'
   | 'availability'
   | 'patient'
-  | 'appointment';
+  | 'patient_alert'
+  | 'insurance_plan'
+  | 'insurance_coverage'
+  | 'recall_type'
+  | 'appointment'
+  | 'patient_recall';
 
 /** A column that holds our id of what the HRS names by a foreign id. */
 export interface Reference {
@@ -35,13 +41,17 @@ export interface MirrorTable {
   live: string;
   /** Assignments that let a row go, `$2` being the instant. Null: the row itself is deleted. */
   gone: string | null;
+  /** A row that has been let go is deleted as soon as its events are made. */
+  removed?: boolean;
   /** A row that is gone has `deleted_at`. */
   tombstone?: boolean;
-  /** The row counts its versions in `sequence`. */
+  /** The row keeps the marker with which we wrote it into the HRS. */
+  marked?: boolean;
+  /** The row counts its versions in `sequence`, and events tell of them. */
   sequenced?: boolean;
   /** Columns that an insert sets beside what the HRS says, as SQL. */
   whenNew?: Readonly<Record<string, string>>;
-  /** For columns on which the HRS may be silent: what a record `x` asks of the row `t`, as SQL. */
+  /** For columns on which the HRS may be silent: what a record `x` asks of the row `t`, as SQL; see `compareText`. */
   asks?: Readonly<Record<string, string>>;
 }
 
@@ -122,7 +132,7 @@ function compareText(mirror: MirrorTable): string {
       dangling.push(`(x.${column} is not null and ${column}_of.id is null)`);
     }
     ids.push(`${id} as ${column}`);
-    wanted.push(id);
+    wanted.push(asks[column] ?? id);
     stored.push(link ? `array(select l.${to}_id from ${link} l where l.${table}_id = t.id order by 1)` : `t.${column}`);
   }
   const differs = `(${stored.join(', ')}) is distinct from (${wanted.join(', ')})`;
@@ -160,19 +170,26 @@ export function lockRows(tx: Tx, { table }: MirrorTable, ids: readonly number[])
   return run(tx, `select * from ${table} where id = any($1) order by id for no key update`, [ids]);
 }
 
+export type MarkedTable = 'patient' | 'patient_alert' | 'appointment';
+
+/** Commands that bring the row `t` into the HRS; a patient comes with an appointment. */
+const CREATES: Record<MarkedTable, string> = {
+  patient: `join appointment a on a.id = c.appointment_id where a.patient_id = t.id and c.kind = 'create'`,
+  patient_alert: `where c.patient_alert_id = t.id and c.kind = 'create_alert'`,
+  appointment: `where c.appointment_id = t.id and c.kind = 'create'`,
+};
+
 /** Rows of ours that carry one of these markers, locked; `pending`: a command that creates them in the HRS is still open. */
 export function lockMarked(
   tx: Tx,
-  table: 'patient' | 'appointment',
+  table: MarkedTable,
   institutionId: number,
   markers: readonly string[],
 ): Promise<(StoredRow & { marker: string; pending: boolean })[]> {
-  const creates = table === 'appointment' ? 'a.id = t.id' : 'a.patient_id = t.id';
   return run(
     tx,
     `select t.*, exists (
-       select from appointment a join command c on c.appointment_id = a.id
-       where ${creates} and c.kind = 'create' and c.finished_at is null) as pending
+       select from command c ${CREATES[table]} and c.finished_at is null) as pending
      from ${table} t where t.marker = any($1::uuid[]) and t.institution_id = $2
      order by t.id for no key update of t`,
     [markers, institutionId],
@@ -354,7 +371,7 @@ export function lockGone(
  */
 export function letGo(
   tx: Tx,
-  { table, gone, sequenced }: MirrorTable,
+  { table, gone, sequenced, marked }: MirrorTable,
   ids: readonly number[],
   nowIso: string,
   how: 'delete' | 'close' = 'delete',
@@ -363,8 +380,13 @@ export function letGo(
   return run(
     tx,
     `update ${table} set ${gone}, updated_at = $2, synced_at = $2${sequenced ? ', sequence = sequence + 1' : ''}
-       ${how === 'close' ? ', foreign_id = null, marker = null, missing_passes = 0' : ''}
+       ${how === 'close' ? `, foreign_id = null, missing_passes = 0${marked ? ', marker = null' : ''}` : ''}
      where id = any($1) returning *`,
     [ids, nowIso],
   );
+}
+
+/** Deletes rows that have been let go. */
+export async function removeRows(tx: Tx, { table }: MirrorTable, ids: readonly number[]): Promise<void> {
+  await run(tx, `delete from ${table} where id = any($1)`, [ids]);
 }

@@ -22,12 +22,12 @@ export interface BusyRange {
 
 /** Order of the reasons in the rows of `readBusy`. */
 const REASONS: BusyReason[] = ['appointment', 'block', 'pending', 'claim'];
-const BYTES_OF_INSTANT = 8;
+const BYTES_OF_NUMBER = 8;
 
 /**
  * All live busy time that touches the range. A fortnight of fifty providers is some ten thousand intervals, and as
  * rows or JSON they would cost more than everything else together: each provider in each operatory is one row, with
- * its instants as packed doubles.
+ * its appointments and instants as packed doubles.
  *
  * Appointments are found by their start, looking one day back; the few longer ones have an index of their own.
  */
@@ -41,33 +41,35 @@ export async function readBusy(tx: Tx, range: BusyRange): Promise<BusyInterval[]
   const live = sql`institution_id = ${range.institutionId} and not cancelled and deleted_at is null`;
   const result = await sql<{ provider_id: number | null; operatory_id: number | null; reason: number; packed: Buffer }>`
     with taken as (
-      select start_at, end_at, provider_id, operatory_id, ${reason} from appointment where ${theirs} and ${recent} and ${live}
+      select id, start_at, end_at, provider_id, operatory_id, ${reason} from appointment where ${theirs} and ${recent} and ${live}
       union all
-      select start_at, end_at, provider_id, operatory_id, ${reason} from appointment
+      select id, start_at, end_at, provider_id, operatory_id, ${reason} from appointment
       where ${wholeLocation} and ${recent} and ${live}
       union all
-      select start_at, end_at, provider_id, operatory_id, ${reason} from appointment
+      select id, start_at, end_at, provider_id, operatory_id, ${reason} from appointment
       where end_at - start_at > interval '1 day' and end_at > ${from}
         and start_at <= cast(${from} as timestamptz) - interval '1 day' and (${theirs} or ${wholeLocation}) and ${live}
       union all
-      select start_at, end_at,
-        case when resource = 'provider' then resource_id end, case when resource = 'operatory' then resource_id end, 3
+      select appointment_id, start_at, end_at,
+        case when resource = 'provider' then resource_id end, case when resource = 'operatory' then resource_id end,
+        case when (select unavailable from appointment where id = claim.appointment_id) then 1 else 3 end
       from claim
       where institution_id = ${range.institutionId} and end_at > ${from} and start_at < ${to}
         and ((resource = 'provider' and resource_id = any(${[...range.providerIds]}))
           or (resource = 'operatory' and resource_id = any(${[...range.operatoryIds]})))
     )
-    select provider_id, operatory_id, reason, string_agg(
+    select provider_id, operatory_id, reason, string_agg(float8send(id) ||
       float8send(date_part('epoch', start_at) * 1000) || float8send(date_part('epoch', end_at) * 1000), '') as packed
     from taken group by provider_id, operatory_id, reason
   `.execute(tx);
   const busy: BusyInterval[] = [];
   for (const { provider_id: providerId, operatory_id: operatoryId, reason, packed } of result.rows) {
-    for (let at = 0; at < packed.length; at += 2 * BYTES_OF_INSTANT) {
+    for (let at = 0; at < packed.length; at += 3 * BYTES_OF_NUMBER) {
+      const appointmentId = packed.readDoubleBE(at);
       // A double of seconds times a thousand can miss the whole millisecond by a hair.
-      const startMs = Math.round(packed.readDoubleBE(at));
-      const endMs = Math.round(packed.readDoubleBE(at + BYTES_OF_INSTANT));
-      busy.push({ startMs, endMs, providerId, operatoryId, reason: REASONS[reason] ?? 'appointment' });
+      const startMs = Math.round(packed.readDoubleBE(at + BYTES_OF_NUMBER));
+      const endMs = Math.round(packed.readDoubleBE(at + 2 * BYTES_OF_NUMBER));
+      busy.push({ startMs, endMs, appointmentId, providerId, operatoryId, reason: REASONS[reason] ?? 'appointment' });
     }
   }
   return busy;
@@ -93,6 +95,8 @@ export async function readAvailabilities(
       'recurrence_num',
       'recurrence_unit',
       'recurrence_ref',
+      'source',
+      'label_id',
       sql<
         number[]
       >`array(select appointment_type_id from availability_appointment_type t where t.availability_id = availability.id)`.as(
@@ -116,6 +120,8 @@ export async function readAvailabilities(
         ? { num: row.recurrence_num, unit: row.recurrence_unit, ref: row.recurrence_ref }
         : null,
     active: true,
+    source: row.source,
+    labelId: row.label_id,
     appointmentTypeIds: row.type_ids,
   }));
 }

@@ -3,6 +3,7 @@
  * (the parsers in `database.ts`), dates as `YYYY-MM-DD`, bigints as numbers (ids stay far below 2^53).
  */
 import type { ColumnType, Generated, GeneratedAlways, Insertable, Selectable, Updateable } from 'kysely';
+import type { InsuranceType, SubscriptionRelation } from '../domain/records.ts';
 
 type Json = ColumnType<Record<string, unknown>, string, string>;
 type WithDefault<T> = ColumnType<T, T | undefined, T>;
@@ -65,6 +66,7 @@ export interface ConnectionTable {
   synced_at: string | null;
   held_deletions: WithDefault<number>;
   deletions_accepted: WithDefault<boolean>;
+  told_kinds: WithDefault<string[]>;
   read_status: WithDefault<'green' | 'red'>;
   read_status_at: string | null;
   write_status: WithDefault<'green' | 'red'>;
@@ -107,6 +109,7 @@ export interface ProviderTable {
   inactive: WithDefault<boolean>;
   foreign_id: string | null;
   missing_passes: WithDefault<number>;
+  sequence: WithDefault<number>;
   synced_at: string | null;
   created_at: Generated<string>;
   updated_at: WithDefault<string>;
@@ -182,8 +185,10 @@ export interface AvailabilityTable {
   recurrence_ref: string | null;
   active: WithDefault<boolean>;
   source: WithDefault<'manual' | 'synced'>;
+  label_id: number | null;
   foreign_id: string | null;
   missing_passes: WithDefault<number>;
+  sequence: WithDefault<number>;
   synced_at: string | null;
   created_at: Generated<string>;
   updated_at: WithDefault<string>;
@@ -262,6 +267,7 @@ export interface AppointmentTable {
   is_new_clients_patient: WithDefault<boolean>;
   sooner_if_possible: WithDefault<boolean>;
   referrer: string | null;
+  appointments_per_timeslot: WithDefault<number>;
   created_by_user_id: number | null;
   deleted_at: string | null;
   missing_passes: WithDefault<number>;
@@ -280,9 +286,10 @@ export interface ClaimTable {
   resource_id: number;
   start_at: string;
   end_at: string;
+  seat: WithDefault<number>;
 }
 
-export type CommandKind = 'create' | 'confirm' | 'cancel' | 'check_in';
+export type CommandKind = 'create' | 'update' | 'confirm' | 'cancel' | 'check_in' | 'create_alert' | 'change_alert';
 export type CommandState =
   | 'queued'
   | 'sent'
@@ -298,7 +305,9 @@ export interface CommandTable {
   id: Generated<number>;
   institution_id: number;
   connection_id: number;
-  appointment_id: number;
+  /** Exactly one of the two is set: what the command is about. */
+  appointment_id: number | null;
+  patient_alert_id: number | null;
   sequence: number;
   kind: CommandKind;
   marker: string;
@@ -338,6 +347,7 @@ export interface EventTable {
   event_name: string;
   event: string;
   data: string;
+  data_v3: string | null;
   created_at: Generated<string>;
 }
 
@@ -355,7 +365,8 @@ export interface WebhookEndpointTable {
 export interface WebhookSubscriptionTable {
   id: Generated<number>;
   endpoint_id: number;
-  institution_id: number;
+  /** Null for onboardings: those of every institution. */
+  institution_id: number | null;
   resource_type: string;
   event: string;
   active: WithDefault<boolean>;
@@ -420,7 +431,147 @@ export interface SyncRunTable {
   finished_at: string | null;
 }
 
+export interface AvailabilityLabelTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number;
+  location_id: number | null;
+  name: string;
+  active: WithDefault<boolean>;
+  foreign_id: string;
+  missing_passes: WithDefault<number>;
+  synced_at: WithDefault<string>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface InsurancePlanTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number;
+  name: string | null;
+  payer_id: string | null;
+  group_num: string | null;
+  employer_name: string | null;
+  address: string | null;
+  address2: string | null;
+  city: string | null;
+  state: string | null;
+  zip_code: string | null;
+  country_code: string | null;
+  foreign_id: string | null;
+  deleted_at: string | null;
+  missing_passes: WithDefault<number>;
+  synced_at: WithDefault<string>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface InsuranceCoverageTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number;
+  patient_id: number;
+  plan_id: number | null;
+  subscriber_id: number | null;
+  subscription_relation: SubscriptionRelation;
+  priority: number | null;
+  subscriber_num: string | null;
+  effective_date: string | null;
+  expiration_date: string | null;
+  insurance_type: InsuranceType | null;
+  active: WithDefault<boolean>;
+  foreign_id: string | null;
+  deleted_at: string | null;
+  missing_passes: WithDefault<number>;
+  sequence: WithDefault<number>;
+  synced_at: WithDefault<string>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface RecallTypeTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number;
+  location_id: number | null;
+  name: string;
+  description: string | null;
+  interval_num: number;
+  interval_unit: 'D' | 'W' | 'M' | 'Y';
+  active: WithDefault<boolean>;
+  foreign_id: string;
+  missing_passes: WithDefault<number>;
+  synced_at: WithDefault<string>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface PatientRecallTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number;
+  location_id: number | null;
+  patient_id: number;
+  recall_type_id: number | null;
+  appointment_id: number | null;
+  date_due: string | null;
+  foreign_id: string;
+  missing_passes: WithDefault<number>;
+  synced_at: WithDefault<string>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface PatientAlertTable {
+  id: Generated<number>;
+  institution_id: number;
+  connection_id: number | null;
+  patient_id: number;
+  note: string;
+  disabled_at: string | null;
+  foreign_id: string | null;
+  marker: string | null;
+  deleted_at: string | null;
+  missing_passes: WithDefault<number>;
+  command_sequence: WithDefault<number>;
+  synced_at: string | null;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface OnboardingTable {
+  id: Generated<number>;
+  hashid: string;
+  api_user_id: number;
+  institution_id: number;
+  emr_name: string | null;
+  status: WithDefault<'in_progress' | 'complete' | 'failed'>;
+  connection_id: number | null;
+  url: string;
+  url_expires_at: string;
+  availability_ready_at: string | null;
+  sequence: WithDefault<number>;
+  created_at: Generated<string>;
+  updated_at: WithDefault<string>;
+}
+
+export interface RateWindowTable {
+  api_key_id: number;
+  limit_name: string;
+  started_at: string;
+  requests: number;
+}
+
 export interface Schema {
+  rate_window: RateWindowTable;
+  availability_label: AvailabilityLabelTable;
+  insurance_plan: InsurancePlanTable;
+  insurance_coverage: InsuranceCoverageTable;
+  recall_type: RecallTypeTable;
+  patient_recall: PatientRecallTable;
+  patient_alert: PatientAlertTable;
+  onboarding: OnboardingTable;
   instance: InstanceTable;
   institution: InstitutionTable;
   api_user: ApiUserTable;
@@ -468,3 +619,10 @@ export type EventRow = Selectable<EventTable>;
 export type WebhookEndpointRow = Selectable<WebhookEndpointTable>;
 export type WebhookSubscriptionRow = Selectable<WebhookSubscriptionTable>;
 export type DeliveryRow = Selectable<DeliveryTable>;
+export type AvailabilityLabelRow = Selectable<AvailabilityLabelTable>;
+export type InsurancePlanRow = Selectable<InsurancePlanTable>;
+export type InsuranceCoverageRow = Selectable<InsuranceCoverageTable>;
+export type RecallTypeRow = Selectable<RecallTypeTable>;
+export type PatientRecallRow = Selectable<PatientRecallTable>;
+export type PatientAlertRow = Selectable<PatientAlertTable>;
+export type OnboardingRow = Selectable<OnboardingTable>;

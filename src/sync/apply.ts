@@ -16,6 +16,7 @@ import {
   letGo,
   lockMarked,
   lockRows,
+  type MarkedTable,
   type MirrorTable,
   markPresent,
   markReportedDeleted,
@@ -29,6 +30,7 @@ import {
 } from '../store/mirror.ts';
 import type { NewEvent } from '../webhooks/event.ts';
 import { eventsOf, type Written } from './events.ts';
+import { findGuards, keepGuarded } from './guards.ts';
 import { kindOf, problemOf, RECORD_KINDS, valuesOf } from './kinds.ts';
 
 export interface SyncedConnection {
@@ -49,8 +51,8 @@ export interface ApplyOptions {
   nowMs: number;
   /** When the connector was asked for these records: what a command has settled since is newer than they are. */
   askedMs: number;
-  /** The first sync of a connection: rows, and no events. */
-  quiet: boolean;
+  /** Kinds whose changes make events. What is read of any other makes rows and is not told of. */
+  told: ReadonlySet<string>;
   /** Called within the transaction, which may run twice: it must have no effect outside the database. */
   onDuplicate?: ((tx: Tx, duplicate: Duplicate) => Promise<void>) | undefined;
 }
@@ -63,6 +65,8 @@ export interface Applied {
   reportedDeleted: number;
   /** Records that wait for something they refer to. Those without their location, say, are not rows yet. */
   unresolved: HrsRecord[];
+  /** Something of it could not be believed yet, because a command was under way: it must be read once more. */
+  again: boolean;
   /** What could not be stored and why: kinds and fields, no values. */
   problems: string[];
   /** For `recordEvents`, as the last thing of the transaction. */
@@ -81,6 +85,7 @@ export async function applyBatch(
     changed: 0,
     reportedDeleted: 0,
     unresolved: [],
+    again: false,
     problems: [],
     events: [],
   };
@@ -95,7 +100,8 @@ export async function applyBatch(
       applied.reportedDeleted += await markReportedDeleted(tx, mirror, connection.id, deleted);
     }
   }
-  if (!options.quiet && written.length > 0) applied.events = await eventsOf(tx, connection.kind, written);
+  const news = written.filter(({ table }) => options.told.has(table));
+  if (news.length > 0) applied.events = await eventsOf(tx, connection.kind, news, options.nowMs);
   return applied;
 }
 
@@ -152,8 +158,8 @@ async function applyKind(
 ): Promise<void> {
   const { mirror, complete } = kindOf(kind);
   const nowIso = toIso(options.nowMs);
-  const table = kind === 'patient' || kind === 'appointment' ? kind : null;
-  const wanted = table === null || options.quiet ? 'nothing' : 'rows';
+  const told = mirror.sequenced && options.told.has(kind) ? (mirror.table as Written['table']) : null;
+  const wanted = told === null ? 'nothing' : 'rows';
 
   const arrivals = await findArrivals(tx, connection, mirror, records, applied);
   if (arrivals.length === 0) return;
@@ -173,13 +179,20 @@ async function applyKind(
     await closeReused(tx, kind, stored, options, written);
   }
   const fresh = arrivals.filter((arrival) => !stored.has(arrival));
-  const duplicates = table === null ? [] : await adopt(tx, connection, table, fresh, stored);
+  const duplicates = mirror.marked
+    ? await adopt(tx, connection, mirror.table as MarkedTable, fresh, stored, applied)
+    : [];
   const made = fresh.filter((arrival) => !stored.has(arrival));
 
   // Ids before rows: patients of one batch may refer to each other.
   const ids = made.length === 0 ? [] : await takeIds(tx, mirror, made.length);
   const madeIds = new Map(made.map(({ incoming }, index) => [incoming.foreign_id, ids[index] as number]));
-  const protectedColumns = table === 'appointment' ? await findProtected(tx, stored, options.askedMs) : new Map();
+  const guards = await findGuards(
+    tx,
+    kind,
+    [...stored.values()].map(({ id }) => id),
+    options.askedMs,
+  );
 
   const inserts: WrittenRow[] = [];
   const updates: { arrival: Arrival; old: StoredRow; row: WrittenRow }[] = [];
@@ -201,7 +214,7 @@ async function applyKind(
       inserts.push({ ...next, id, foreign_id });
       continue;
     }
-    for (const column of protectedColumns.get(id) ?? []) if (column in next) next[column] = old[column];
+    if (await keepGuarded(tx, guards.get(id) ?? [], next, old)) applied.again = true;
     const row = { ...next, id, foreign_id };
     if (old.deleted_at || (link && arrival.difference.differs) || differs(mirror, old, row))
       updates.push({ arrival, old, row });
@@ -211,13 +224,13 @@ async function applyKind(
   if (present.length > 0) await markPresent(tx, mirror, present);
   if (inserts.length > 0) {
     const rows = await insertRows(tx, mirror, connection, inserts, nowIso, wanted);
-    if (table) for (const row of rows) written.push({ table, old: null, row });
+    if (told) for (const row of rows) written.push({ table: told, old: null, row });
   }
   if (updates.length > 0) {
     const oldById = new Map(updates.map(({ old }) => [old.id, old]));
     const toWrite = updates.map(({ row }) => row);
     const rows = await updateRows(tx, mirror, connection.id, toWrite, nowIso, wanted);
-    if (table) for (const row of rows) written.push({ table, old: oldById.get(row.id) as StoredRow, row });
+    if (told) for (const row of rows) written.push({ table: told, old: oldById.get(row.id) as StoredRow, row });
   }
   if (link && linksByRow.size > 0) await writeLinks(tx, mirror, link, connection.institution_id, linksByRow);
   if (kind === 'patient') await moveUnwritten(tx, [...inserts, ...updates.map(({ row }) => row)], nowIso, written);
@@ -284,7 +297,9 @@ async function closeReused(
     stored.delete(arrival);
   }
   if (closing.size === 0) return;
-  for (const row of await letGo(tx, mirror, [...closing.keys()], toIso(nowMs), 'close')) {
+  const closed = await letGo(tx, mirror, [...closing.keys()], toIso(nowMs), 'close');
+  if (!mirror.sequenced) return;
+  for (const row of closed) {
     written.push({ table: kind as Written['table'], old: closing.get(row.id) as StoredRow, row });
   }
 }
@@ -300,9 +315,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 async function adopt(
   tx: Tx,
   connection: SyncedConnection,
-  table: 'patient' | 'appointment',
+  table: MarkedTable,
   fresh: Arrival[],
   stored: Map<Arrival, StoredRow>,
+  applied: Applied,
 ): Promise<{ arrival: Arrival; appointmentId: number }[]> {
   const markerOf = ({ record }: Arrival) =>
     'marker' in record && UUID.test(record.marker ?? '') ? record.marker : null;
@@ -326,7 +342,11 @@ async function adopt(
       duplicates.push({ arrival, appointmentId: row.id });
     }
   }
-  if (waiting.size > 0) fresh.splice(0, fresh.length, ...fresh.filter((arrival) => !waiting.has(arrival)));
+  if (waiting.size > 0) {
+    fresh.splice(0, fresh.length, ...fresh.filter((arrival) => !waiting.has(arrival)));
+    // Staff may have changed it since its command read it back.
+    applied.again = true;
+  }
   // A booking that ended in doubt has kept its time; from now on its row does.
   if (table === 'appointment' && takenBy.size > 0) {
     await tx
@@ -335,30 +355,6 @@ async function adopt(
       .execute();
   }
   return duplicates;
-}
-
-/** Columns whose value belongs to a command: one that is open, or one that ended after the records were asked for. */
-async function findProtected(
-  tx: Tx,
-  stored: ReadonlyMap<Arrival, StoredRow>,
-  askedMs: number,
-): Promise<Map<number, string[]>> {
-  const columns = new Map<number, string[]>();
-  if (stored.size === 0) return columns;
-  const commands = await tx
-    .selectFrom('command')
-    .select(['appointment_id', 'changes'])
-    .where(
-      'appointment_id',
-      'in',
-      [...stored.values()].map(({ id }) => id),
-    )
-    .where((eb) => eb.or([eb('finished_at', 'is', null), eb('finished_at', '>=', toIso(askedMs))]))
-    .execute();
-  for (const { appointment_id, changes } of commands) {
-    columns.set(appointment_id, [...(columns.get(appointment_id) ?? []), ...Object.keys(changes)]);
-  }
-  return columns;
 }
 
 /** The values with our ids in them. `missing`: one of the references names what we do not have. */
@@ -393,7 +389,7 @@ function differs(mirror: MirrorTable, old: StoredRow, row: WrittenRow): boolean 
   });
 }
 
-/** Bookings of a merged patient that the HRS does not have yet go on under the patient that is left. */
+/** Bookings and alerts of a merged patient that the HRS does not have yet go on under the patient that is left. */
 async function moveUnwritten(
   tx: Tx,
   patients: readonly WrittenRow[],
@@ -402,10 +398,13 @@ async function moveUnwritten(
 ): Promise<void> {
   const merged = patients.filter(({ merged_into_id }) => merged_into_id !== null);
   if (merged.length === 0) return;
+  const moves = sql`unnest(${merged.map(({ id }) => id)}::bigint[],
+    ${merged.map(({ merged_into_id }) => merged_into_id)}::bigint[]) as m (merged_id, left_id)`;
+  await sql`
+    update patient_alert a set patient_id = m.left_id, updated_at = ${nowIso} from ${moves}
+    where a.patient_id = m.merged_id and a.foreign_id is null and a.deleted_at is null`.execute(tx);
   const { rows } = await sql<StoredRow & { old_patient_id: number }>`
-    update appointment a set patient_id = m.left_id, updated_at = ${nowIso}, sequence = a.sequence + 1
-    from unnest(${merged.map(({ id }) => id)}::bigint[], ${merged.map(({ merged_into_id }) => merged_into_id)}::bigint[])
-      as m (merged_id, left_id)
+    update appointment a set patient_id = m.left_id, updated_at = ${nowIso}, sequence = a.sequence + 1 from ${moves}
     where a.patient_id = m.merged_id and a.foreign_id is null and a.deleted_at is null
     returning a.*, m.merged_id as old_patient_id`.execute(tx);
   for (const { old_patient_id, ...row } of rows) {

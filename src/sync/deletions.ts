@@ -7,7 +7,15 @@ import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import type { RecordKind } from '../domain/records.ts';
 import type { Tx } from '../store/database.ts';
-import { countGone, letGo, lockGone, raiseMissing, type StoredRow } from '../store/mirror.ts';
+import {
+  countGone,
+  letGo,
+  lockGone,
+  type MirrorTable,
+  raiseMissing,
+  removeRows,
+  type StoredRow,
+} from '../store/mirror.ts';
 import type { NewEvent } from '../webhooks/event.ts';
 import type { SyncedConnection } from './apply.ts';
 import { eventsOf, type Written } from './events.ts';
@@ -51,10 +59,11 @@ export async function noteAbsences(tx: Tx, connection: SyncedConnection, seen: S
 export async function settleDeletions(
   tx: Tx,
   connection: SyncedConnection,
-  { nowMs, quiet, seen }: { nowMs: number; quiet: boolean; seen: Seen | null },
+  { nowMs, told, seen }: { nowMs: number; told: ReadonlySet<string>; seen: Seen | null },
 ): Promise<Settled> {
   const settled: Settled = { deleted: 0, held: 0, events: [] };
   const written: Written[] = [];
+  const removed: { mirror: MirrorTable; ids: number[] }[] = [];
   const accepted = await takeAcceptance(tx, connection.id);
   // What refers to others goes before them: appointments before their patients.
   for (const kind of RECORD_KINDS.toReversed()) {
@@ -68,13 +77,17 @@ export async function settleDeletions(
     const going = await lockGone(tx, mirror, connection.id, seen ? 'reported and absent' : 'reported');
     const byId = new Map(going.map((row) => [row.id, row]));
     const rows = await letGo(tx, mirror, [...byId.keys()], toIso(nowMs));
-    if (kind === 'patient' || kind === 'appointment') {
-      for (const row of rows) written.push({ table: kind, old: byId.get(row.id) as StoredRow, row });
+    if (mirror.sequenced && told.has(kind)) {
+      for (const row of rows) {
+        written.push({ table: kind as Written['table'], old: byId.get(row.id) as StoredRow, row });
+      }
     }
+    if (mirror.removed) removed.push({ mirror, ids: [...byId.keys()] });
     settled.deleted += going.length;
     settled.held -= due;
   }
-  if (!quiet) settled.events = await eventsOf(tx, connection.kind, written);
+  if (written.length > 0) settled.events = await eventsOf(tx, connection.kind, written, nowMs);
+  for (const { mirror, ids } of removed) await removeRows(tx, mirror, ids);
   return settled;
 }
 

@@ -2,14 +2,18 @@
 import { sql } from 'kysely';
 import type { Tx } from '../store/database.ts';
 import type { StoredRow } from '../store/mirror.ts';
-import type { AppointmentRow, PatientRow } from '../store/schema.ts';
+import type { AppointmentRow, InsuranceCoverageRow, PatientRow } from '../store/schema.ts';
 import { type AppointmentView, viewAppointment } from '../views/appointment.ts';
+import type { WorkingHourView } from '../views/availability.ts';
+import { viewInsuranceCoverage } from '../views/insurance-coverage.ts';
 import { viewPatient } from '../views/patient.ts';
 import type { NewEvent } from '../webhooks/event.ts';
+import { eventOfProvider, readToldProviders, type ToldProvider } from '../webhooks/provider.ts';
+import { eventOfHours, readToldHours } from '../webhooks/working-hour.ts';
 
 /** A row as it was and as it is now; `old` is null when it has just been made. */
 export interface Written {
-  table: 'patient' | 'appointment';
+  table: 'provider' | 'availability' | 'patient' | 'insurance_coverage' | 'appointment';
   old: StoredRow | null;
   row: StoredRow;
 }
@@ -17,15 +21,39 @@ export interface Written {
 /** These change with every write, and say nothing of the appointment. */
 const BOOKKEEPING: readonly string[] = ['updated_at', 'last_sync_time'];
 
-/** One event for each row, in order, as NexHealth shapes it; `previous_attributes` are by the names of the wire. */
-export async function eventsOf(tx: Tx, connectionKind: string, written: readonly Written[]): Promise<NewEvent[]> {
+/**
+ * One event for each row, in order, as NexHealth shapes it; `previous_attributes` are by the names of the wire. The
+ * rows must be there as written: providers and hours are told of together with what belongs to them.
+ */
+export async function eventsOf(
+  tx: Tx,
+  connectionKind: string,
+  written: readonly Written[],
+  nowMs: number,
+): Promise<NewEvent[]> {
+  const idsIn = (wanted: Written['table']) => written.filter(({ table }) => table === wanted).map(({ row }) => row.id);
+  const providers = await readToldProviders(tx, idsIn('provider'));
+  const hours = await readToldHours(tx, idsIn('availability'), nowMs);
   const view = await appointmentView(tx, connectionKind, written);
   return written.map(({ table, old, row }) => {
     const base = { resourceId: row.id, sequence: row.sequence as number };
+    const happened = old ? 'updated' : 'created';
+    if (table === 'provider') {
+      return eventOfProvider(providers.get(row.id) as ToldProvider, base.sequence, happened);
+    }
+    if (table === 'availability') {
+      return eventOfHours(hours.get(row.id) as WorkingHourView, base.sequence, happened);
+    }
     if (table === 'patient') {
-      const patient = viewPatient({ ...(row as unknown as PatientRow), connection_kind: connectionKind });
-      const event = old ? 'patient_updated' : 'patient_created';
-      return { ...base, resourceType: 'Patient', event, data: { patients: [patient] } };
+      const patient = { ...(row as unknown as PatientRow), connection_kind: connectionKind };
+      const data = { patients: [viewPatient(patient, 'v2')] };
+      const dataV3 = { patients: [viewPatient(patient, 'v3.0.0')] };
+      return { ...base, resourceType: 'Patient', event: `patient_${happened}`, data, dataV3 };
+    }
+    if (table === 'insurance_coverage') {
+      const coverage = viewInsuranceCoverage(row as unknown as InsuranceCoverageRow);
+      const data = { patient_insurance_coverage: coverage };
+      return { ...base, resourceType: 'PatientInsuranceCoverage', event: `patient_insurance_${happened}`, data };
     }
     const appointment = view(row);
     if (old === null) {

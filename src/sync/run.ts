@@ -21,9 +21,12 @@ import type { Logger } from '../logger.ts';
 import { type Database, forAll, forInstitution, isDatabaseAway, type Tx } from '../store/database.ts';
 import type { ConnectionRow, Schema } from '../store/schema.ts';
 import { recordEvents } from '../webhooks/event.ts';
+import { eventsOfReadiness } from '../webhooks/onboarding.ts';
 import { eventsOfRecovery } from '../webhooks/sync-status.ts';
 import { applyBatch, type Duplicate } from './apply.ts';
 import { noteAbsences, settleDeletions } from './deletions.ts';
+import { freeDoubted } from './guards.ts';
+import { RECORD_KINDS } from './kinds.ts';
 
 export interface SyncServices {
   db: Database;
@@ -87,6 +90,8 @@ interface Pass {
   deletionsDue: boolean;
   totals: Pick<RunResult, 'records' | 'changed' | 'deleted' | 'held'>;
   complete: boolean;
+  /** Something must be read once more: from here on the cursor stays where it is. */
+  again: boolean;
   /** The HRS takes bookings at all. */
   canWrite: boolean;
 }
@@ -175,6 +180,7 @@ async function begin(
       deletionsDue: fromBeginning || connection.held_deletions > 0,
       totals: { records: 0, changed: 0, deleted: 0, held: 0 },
       complete: false,
+      again: false,
       canWrite: false,
     };
     return { connection, pass };
@@ -271,7 +277,7 @@ async function storeBatch(
 ): Promise<void> {
   const { db, clock, log, wakeups, onDuplicate } = services;
   const nowMs = clock.nowMs();
-  const quiet = pass.kind === 'first';
+  const told = new Set(connection.told_kinds);
   for (const record of batch.records) {
     const key = keyOf(record);
     if (record.kind === 'deletion') pass.unresolved.delete(key);
@@ -280,7 +286,7 @@ async function storeBatch(
   const waiting = batch.complete ? [...pass.unresolved.values()] : [];
 
   const stored = await forInstitution(db, connection.institution_id, async (tx) => {
-    const options = { nowMs, quiet, onDuplicate };
+    const options = { nowMs, told, onDuplicate };
     const applied = await applyBatch(tx, connection, batch.records, { ...options, askedMs });
     const late = await applyBatch(tx, connection, waiting, { ...options, askedMs: pass.startedMs });
     const events = [...applied.events, ...late.events];
@@ -289,12 +295,12 @@ async function storeBatch(
     let secondLook = false;
     if (batch.complete && (pass.deletionsDue || applied.reportedDeleted > 0)) {
       secondLook = pass.seen !== null && (await noteAbsences(tx, connection, pass.seen));
-      const settled = await settleDeletions(tx, connection, { nowMs, quiet, seen: pass.seen });
+      const settled = await settleDeletions(tx, connection, { nowMs, told, seen: pass.seen });
       events.push(...settled.events);
       ({ held, deleted } = settled);
     }
     await advance(tx, connection, fence, {
-      ...(batch.cursor === null ? {} : { cursor: JSON.stringify(batch.cursor) }),
+      ...(batch.cursor === null || pass.again || applied.again ? {} : { cursor: JSON.stringify(batch.cursor) }),
       // Until they are settled, reported deletions count as held: a pass that is cut off must not forget them.
       ...(held === null
         ? { held_deletions: sql<number>`held_deletions + ${applied.reportedDeleted}` }
@@ -314,8 +320,12 @@ async function storeBatch(
       }))
       .where('id', '=', pass.runId)
       .execute();
-    if (batch.complete && pass.seen) await forgetOldRuns(tx, connection.id, pass.runId);
+    if (batch.complete && pass.seen) {
+      await freeDoubted(tx, connection.id, pass.startedMs);
+      await forgetOldRuns(tx, connection.id, pass.runId);
+    }
     if (batch.complete) events.push(...(await eventsOfRecovery(tx, connection, services.kinds)));
+    if (batch.complete) events.push(...(await eventsOfReadiness(tx, connection, nowMs)));
     const deliveries = await recordEvents(tx, connection.institution_id, events);
     return { applied, late, changed, deleted, held, deliveries };
   });
@@ -327,6 +337,7 @@ async function storeBatch(
   pass.totals.held = stored.held ?? 0;
   pass.deletionsDue ||= applied.reportedDeleted > 0;
   pass.complete = batch.complete;
+  pass.again ||= applied.again;
   for (const record of applied.unresolved) {
     if (pass.unresolved.size < MAX_UNRESOLVED) pass.unresolved.set(keyOf(record), record);
   }
@@ -372,6 +383,8 @@ function afterSuccess(connection: ConnectionRow, pass: Pass, nowMs: number): Con
     ...(pass.canWrite && connection.write_status === 'red' ? { write_status: 'green', write_status_at: at } : {}),
     synced_at: at,
     first_synced_at: connection.first_synced_at ?? at,
+    // Everything has been read once: from here on, what is new of any kind is news.
+    ...(pass.kind === 'incremental' ? {} : { told_kinds: RECORD_KINDS }),
     last_error_code: null,
     last_error: null,
     sync_lease_until: null,

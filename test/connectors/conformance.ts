@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 import {
+  type AppointmentChanges,
   type Batch,
   type Connector,
   type Cursor,
@@ -18,7 +19,7 @@ import {
   type Write,
   type WriteResult,
 } from '../../src/connectors/connector.ts';
-import type { AppointmentRecord, HrsRecord, PatientRecord } from '../../src/domain/records.ts';
+import type { AppointmentRecord, HrsRecord, PatientAlertRecord, PatientRecord } from '../../src/domain/records.ts';
 import { type Fault, type FaultProxy, isWrite } from '../harness/fault-proxy.ts';
 
 export interface Bench {
@@ -43,8 +44,12 @@ export interface FrontDesk {
   addAppointment(time: FreeTime, patientForeignId: string): Promise<string>;
   cancelAppointment(foreignId: string): Promise<void>;
   /** How many records carry this marker, whatever became of them. */
-  countByMarker(kind: 'patient' | 'appointment', marker: string): Promise<number>;
+  countByMarker(kind: Marked, marker: string): Promise<number>;
+  /** Another operatory of the location of every free time. */
+  otherOperatoryForeignId: string;
 }
+
+type Marked = 'patient' | 'appointment' | 'patient_alert';
 
 export type FreeTime = Pick<
   NewAppointment,
@@ -108,12 +113,19 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
       descriptorForeignIds: [],
       unavailable: false,
       note: 'first visit',
+      appointmentsPerTimeslot: 1,
     });
     const createAt = (time: FreeTime, marker = randomUUID()): Write => ({
       kind: 'create_appointment',
       marker,
       appointment: bookingAt(time),
     });
+    const updateOf = (foreignId: string, changes: AppointmentChanges, appointmentsPerTimeslot = 1): Write => {
+      return { kind: 'update', marker: randomUUID(), foreignId, changes, appointmentsPerTimeslot };
+    };
+    const alertWrite = (marker = randomUUID()): Write => {
+      return { kind: 'create_alert', marker, alert: { patientForeignId: patientId, note: 'Allergic to latex.' } };
+    };
     const newPatient = (locationForeignId: string): NewPatient => ({
       firstName: 'Ada',
       middleName: null,
@@ -143,8 +155,12 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
       assert.equal(found.length, 1);
       return found[0] as AppointmentRecord;
     };
-    const findByMarker = (kind: 'patient' | 'appointment', marker: string) =>
-      bench.connector.find(kind === 'patient' ? { kind, marker } : { kind, marker }, now());
+    const findByMarker = (kind: Marked, marker: string) => bench.connector.find({ kind, marker }, now());
+    const getAlert = async (foreignId: string): Promise<PatientAlertRecord> => {
+      const found = await bench.connector.find({ kind: 'patient_alert', foreignId }, now());
+      assert.equal(found.length, 1);
+      return found[0] as PatientAlertRecord;
+    };
     const liveAt = async (time: FreeTime): Promise<AppointmentRecord[]> => {
       const { records } = await readAll(bench.connector, null);
       return records
@@ -348,8 +364,20 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
         }
         assert.deepEqual(await bench.connector.find({ kind: 'appointment', foreignId: '999999999' }, now()), []);
         assert.deepEqual(await bench.connector.find({ kind: 'patient', foreignId: '999999999' }, now()), []);
+        assert.deepEqual(await bench.connector.find({ kind: 'patient_alert', foreignId: '999999999' }, now()), []);
+        const { capabilities } = bench.connector;
+        const others: Write[] = [];
+        if (capabilities.changeNote) others.push(updateOf('999999999', { note: 'Nobody' }));
+        if (capabilities.changeAlert) {
+          others.push({ kind: 'change_alert', marker: randomUUID(), foreignId: '999999999', disabled: true });
+        }
+        for (const write of others) {
+          const result = await execute(write);
+          assert.equal(result.outcome === 'refused' && result.reason, 'not_found_in_hrs');
+        }
         if (bench.connector.capabilities.marker === 'none') return;
         assert.deepEqual(await findByMarker('appointment', randomUUID()), []);
+        assert.deepEqual(await findByMarker('patient_alert', randomUUID()), []);
       });
 
       it('refuses what it says it cannot do', async () => {
@@ -362,10 +390,21 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
         if (!capabilities.confirm) unable.push({ kind: 'confirm', marker, foreignId });
         if (!capabilities.cancel) unable.push({ kind: 'cancel', marker, foreignId });
         if (!capabilities.createPatient) unable.push(await patientWrite());
+        if (!capabilities.reschedule) unable.push(updateOf(foreignId, pick(time, 'startAt', 'endAt')));
+        if (!capabilities.changeOperatory) {
+          unable.push(updateOf(foreignId, { operatoryForeignId: bench.desk.otherOperatoryForeignId }));
+        }
+        if (!capabilities.changeNote) unable.push(updateOf(foreignId, { note: 'another' }));
+        if (!capabilities.createAlert) unable.push(alertWrite());
+        if (!capabilities.changeAlert) unable.push({ kind: 'change_alert', marker, foreignId: '1', disabled: true });
+        const many = { ...bookingAt(time), appointmentsPerTimeslot: capabilities.appointmentsPerTimeslot + 1 };
+        unable.push({ kind: 'create_appointment', marker, appointment: many });
+        bench.proxy.takeSeen();
         for (const write of unable) {
           const result = await execute(write);
           assert.equal(result.outcome === 'refused' && result.reason, 'not_supported', write.kind);
         }
+        assert.deepEqual(bench.proxy.takeSeen(), []);
       });
 
       it('makes, finds and takes away a block', async () => {
@@ -388,6 +427,112 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
         getDone(await execute({ kind: 'cancel', marker: randomUUID(), foreignId }));
         assert.deepEqual(await liveAt(time), []);
         getDone(await execute(createAt(time)));
+      });
+
+      it('moves an appointment: its new time is taken, its old one free', async () => {
+        if (!bench.connector.capabilities.reschedule) return;
+        const [before, after] = [await bench.desk.takeFreeTime(), await bench.desk.takeFreeTime()];
+        const { foreignId } = getDone(await execute(createAt(before)));
+        const booked = await getAppointment(foreignId);
+        const { cursor } = await readAll(bench.connector, null);
+        const move = updateOf(foreignId, pick(after, 'startAt', 'endAt'));
+        getDone(await execute(move));
+        getDone(await execute(move));
+        const moved = await getAppointment(foreignId);
+        assert.deepEqual(moved, { ...booked, ...pick(after, 'startAt', 'endAt') });
+        const { records } = await readAll(bench.connector, cursor);
+        assert.deepEqual(
+          records.findLast((record) => record.kind === 'appointment' && record.foreignId === foreignId),
+          moved,
+        );
+        getDone(await execute(createAt(before)));
+        const late = await execute(createAt(after));
+        assert.equal(late.outcome === 'refused' && late.reason, 'slot_taken');
+      });
+
+      it('moves no appointment onto another, and then nothing of it has changed', async () => {
+        if (!bench.connector.capabilities.reschedule) return;
+        const [before, taken] = [await bench.desk.takeFreeTime(), await bench.desk.takeFreeTime()];
+        const { foreignId } = getDone(await execute(createAt(before)));
+        getDone(await execute(createAt(taken)));
+        const booked = await getAppointment(foreignId);
+        const note = bench.connector.capabilities.changeNote ? { note: 'moved' } : {};
+        const result = await execute(updateOf(foreignId, { ...pick(taken, 'startAt', 'endAt'), ...note }));
+        assert.equal(result.outcome === 'refused' && result.reason, 'slot_taken');
+        assert.deepEqual(await getAppointment(foreignId), booked);
+      });
+
+      it('changes operatory and note, and leaves the rest', async () => {
+        const { capabilities } = bench.connector;
+        const time = await bench.desk.takeFreeTime();
+        const { foreignId } = getDone(await execute(createAt(time)));
+        const booked = await getAppointment(foreignId);
+        if (capabilities.changeOperatory) {
+          const operatoryForeignId = bench.desk.otherOperatoryForeignId;
+          getDone(await execute(updateOf(foreignId, { operatoryForeignId })));
+          assert.deepEqual(await getAppointment(foreignId), { ...booked, operatoryForeignId });
+          const back = updateOf(foreignId, { operatoryForeignId: time.operatoryForeignId });
+          getDone(await execute(back));
+        }
+        if (!capabilities.changeNote) return;
+        for (const note of ['second thoughts', null]) {
+          getDone(await execute(updateOf(foreignId, { note })));
+          assert.deepEqual(await getAppointment(foreignId), { ...booked, note });
+        }
+      });
+
+      it('lets as many share a time of a provider as each of them allows', async () => {
+        const { appointmentsPerTimeslot: most, reschedule } = bench.connector.capabilities;
+        if (most === 1) return;
+        const time = await bench.desk.takeFreeTime();
+        const sharing = (seats: number): Write => {
+          const appointment = { ...bookingAt(time), operatoryForeignId: null, appointmentsPerTimeslot: seats };
+          return { kind: 'create_appointment', marker: randomUUID(), appointment };
+        };
+        for (let seat = 1; seat <= most; seat++) {
+          const reason = seat === 1 ? null : await execute(sharing(seat - 1));
+          if (reason) assert.equal(reason.outcome === 'refused' && reason.reason, 'slot_taken');
+          getDone(await execute(sharing(seat)));
+        }
+        assert.equal((await liveAt(time)).length, most);
+        const full = await execute(sharing(most));
+        assert.equal(full.outcome === 'refused' && full.reason, 'slot_taken');
+        if (!reschedule) return;
+        const { foreignId } = getDone(await execute(createAt(await bench.desk.takeFreeTime())));
+        const changes = { ...pick(time, 'startAt', 'endAt') };
+        const refused = await execute(updateOf(foreignId, changes, most));
+        assert.equal(refused.outcome === 'refused' && refused.reason, 'slot_taken');
+        const [one] = await liveAt(time);
+        getDone(await execute({ kind: 'cancel', marker: randomUUID(), foreignId: one?.foreignId as string }));
+        getDone(await execute(updateOf(foreignId, changes, most)));
+      });
+
+      it('makes an alert that can be found and is synced, and turns it off and on', async () => {
+        const { capabilities } = bench.connector;
+        if (!capabilities.createAlert) return;
+        const write = alertWrite();
+        const { cursor } = await readAll(bench.connector, null);
+        const { foreignId } = getDone(await execute(write));
+        const alert = await getAlert(foreignId);
+        assert.deepEqual(pick(alert, 'patientForeignId', 'note', 'disabledAt'), {
+          patientForeignId: patientId,
+          note: 'Allergic to latex.',
+          disabledAt: null,
+        });
+        if (capabilities.marker !== 'none') {
+          assert.deepEqual(await findByMarker('patient_alert', write.marker), [alert]);
+          assert.deepEqual(getDone(await execute(write)).foreignId, foreignId);
+          assert.equal(await bench.desk.countByMarker('patient_alert', write.marker), 1);
+        }
+        const synced = async () =>
+          (await readAll(bench.connector, cursor)).records.findLast((record) => record.kind === 'patient_alert');
+        assert.deepEqual(await synced(), alert);
+        if (!capabilities.changeAlert) return;
+        for (const disabled of [true, true, false, false]) {
+          getDone(await execute({ kind: 'change_alert', marker: randomUUID(), foreignId, disabled }));
+          assert.equal((await getAlert(foreignId)).disabledAt !== null, disabled);
+        }
+        assert.deepEqual(await synced(), alert);
       });
 
       it('refuses a time that somebody took', async () => {
@@ -450,12 +595,14 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
       });
 
       for (const [what, fault] of Object.entries(DOUBTFUL_WRITES)) {
-        for (const kind of ['patient', 'appointment'] as const) {
+        for (const kind of ['patient', 'appointment', 'patient_alert'] as const) {
           it(`never takes ${what} for a done ${kind}, and makes one in the end`, async () => {
+            if (kind === 'patient_alert' && !bench.connector.capabilities.createAlert) return;
             // Each request that the write consists of, in turn.
             for (let at = 0; ; at++) {
               const time = await bench.desk.takeFreeTime();
-              const write = kind === 'patient' ? await patientWrite() : createAt(time);
+              const writesOf = { patient: patientWrite, appointment: () => createAt(time), patient_alert: alertWrite };
+              const write = await writesOf[kind]();
               let position = 0;
               const armed = bench.proxy.arm(fault, { when: (request) => writes(request) && position++ === at });
               const ended = await execute(write).catch((error) => error);
@@ -491,6 +638,34 @@ export function conformance(name: string, setup: () => Promise<Bench>): void {
             assert.equal((await getAppointment(foreignId))[kind === 'confirm' ? 'confirmed' : 'cancelled'], true);
           }
         });
+
+        it(`calls ${what} unknown when changing an appointment or an alert`, async () => {
+          const { capabilities } = bench.connector;
+          const time = await bench.desk.takeFreeTime();
+          const { foreignId } = getDone(await execute(createAt(time)));
+          const changes: AppointmentChanges = {
+            ...(capabilities.reschedule ? pick(await bench.desk.takeFreeTime(), 'startAt', 'endAt') : {}),
+            ...(capabilities.changeOperatory ? { operatoryForeignId: bench.desk.otherOperatoryForeignId } : {}),
+            ...(capabilities.changeNote ? { note: `after ${what}` } : {}),
+          };
+          if (Object.keys(changes).length > 0) {
+            await inDoubt(updateOf(foreignId, changes));
+            assert.deepEqual({ ...(await getAppointment(foreignId)), ...changes }, await getAppointment(foreignId));
+            if (capabilities.reschedule) getDone(await execute(createAt(time)));
+          }
+          if (!capabilities.createAlert || !capabilities.changeAlert) return;
+          const alertId = getDone(await execute(alertWrite())).foreignId;
+          await inDoubt({ kind: 'change_alert', marker: randomUUID(), foreignId: alertId, disabled: true });
+          assert.notEqual((await getAlert(alertId)).disabledAt, null);
+        });
+
+        /** Doubt at first, and what was wanted in the end. */
+        async function inDoubt(write: Write): Promise<void> {
+          const armed = bench.proxy.arm(fault, { when: writes });
+          await assert.rejects(execute(write), OutcomeUnknown);
+          await armed.done;
+          getDone(await execute(write));
+        }
       }
 
       it('finds every copy when the network repeats a write', async () => {

@@ -134,6 +134,7 @@ function frontDesk(server: ForeignServer): FrontDesk {
   const slotIdAt = new Map<string, string>();
   const slotOf = (appointment: Foreign) => appointment.slot?.[0]?.reference as string | undefined;
   return {
+    otherOperatoryForeignId: 'room-2',
     addPatients: (lastNames) =>
       Promise.all(
         lastNames.map(

@@ -227,6 +227,15 @@ describe('patients', () => {
     }
   });
 
+  it('takes the first person a patient names as theirs', () => {
+    const of = (...references: string[]) =>
+      mapPatient(patient({ generalPractitioner: references.map(reference) }), oneSite).providerForeignId;
+    assert.equal(of('Organization/o', 'PractitionerRole/r', 'Practitioner/p2', 'Practitioner/p1'), 'p2');
+    assert.equal(of(`${BASE}/Practitioner/p1`), 'p1');
+    assert.equal(of('Organization/o'), null);
+    assert.equal(mapPatient(patient({ generalPractitioner: 'Practitioner/p1' }), oneSite).providerForeignId, null);
+  });
+
   it('drops characters that cannot be stored', () => {
     const mapped = mapPatient(patient({ name: [{ family: 'A\0\ud800B' }] }), oneSite);
     assert.equal(mapped.lastName, 'A\ufffdB');

@@ -42,6 +42,7 @@ function booking(more: Partial<NewAppointment> = {}): NewAppointment {
     endAt: '2040-01-02T14:30:00.000Z',
     unavailable: false,
     note: 'Tooth 12',
+    appointmentsPerTimeslot: 1,
     ...more,
   };
 }

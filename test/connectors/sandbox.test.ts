@@ -46,6 +46,7 @@ const PRACTICE: Seed = {
   ],
   rooms: [
     { id: 21, site_id: 1, name: 'One' },
+    { id: 22, site_id: 1, name: 'Two' },
     { id: 23, site_id: 2, name: 'South One' },
   ],
   codes: [
@@ -98,6 +99,7 @@ const placeOf = (time: FreeTime) => ({
 });
 
 const desk: FrontDesk = {
+  otherOperatoryForeignId: '22',
   addPatients: (lastNames) =>
     Promise.all(
       lastNames.map(async (last_name) =>
@@ -114,7 +116,8 @@ const desk: FrontDesk = {
     await ask('POST', `/desk/visits/${id}/cancel`, {});
   },
   async countByMarker(of, marker) {
-    return (await ask('GET', `/v1/${of === 'patient' ? 'patients' : 'visits'}?external_ref=${marker}`)).total;
+    const collection = { patient: 'patients', appointment: 'visits', patient_alert: 'alerts' }[of];
+    return (await ask('GET', `/v1/${collection}?external_ref=${marker}`)).total;
   },
 };
 
@@ -269,6 +272,7 @@ describe('sandbox: mapping', () => {
     inactive: false,
     nonPatient: false,
     guarantorForeignId: '1000',
+    providerForeignId: '11',
     locationForeignIds: ['1'],
     mergedIntoForeignId: null,
   };
@@ -280,6 +284,7 @@ describe('sandbox: mapping', () => {
       { sex: null, birth_date: null },
       { gender: null, dateOfBirth: null },
     ],
+    "nobody's in particular": [{ usual_practitioner_id: null }, { providerForeignId: null }],
     'at home only': [{ phone_cell: null }, { phoneNumber: '(212) 555-0101', cellPhoneNumber: null }],
     'at work only': [
       { phone_cell: null, phone_home: null },
@@ -362,6 +367,7 @@ describe('sandbox: mapping', () => {
     date: null,
     opens: '08:00',
     closes: '12:00',
+    label_id: null,
     active: true,
   };
 
@@ -377,6 +383,7 @@ describe('sandbox: mapping', () => {
       days: [0],
       specificDate: null,
       recurrence: null,
+      labelForeignId: null,
       active: true,
     };
     assert.deepEqual(mapSchedule(schedule, providers), [hours]);
@@ -685,6 +692,7 @@ describe('sandbox: writing', () => {
       descriptorForeignIds: [],
       unavailable: false,
       note: null,
+      appointmentsPerTimeslot: 1,
       ...fields,
     },
   });

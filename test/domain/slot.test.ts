@@ -37,6 +37,8 @@ function hours(begin: string, end: string, rest: Partial<Availability> = {}): Av
     specificDate: null,
     recurrence: null,
     active: true,
+    source: 'manual',
+    labelId: null,
     appointmentTypeIds: [],
     ...rest,
   };
@@ -51,6 +53,9 @@ function ask(rest: Partial<SlotInput> = {}): SlotInput {
     days: 1,
     providerIds: [20],
     operatoryIds: null,
+    labelId: null,
+    source: null,
+    appointmentsPerTimeslot: 1,
     providers: [20, 21, 22].map((id) => ({ id, active: true })),
     operatories: [181, 182].map((id) => ({ id, active: true })),
     availabilities: [],
@@ -71,6 +76,7 @@ function busy(from: string, to: string, rest: Partial<BusyInterval> = {}): BusyI
   return {
     startMs: at(`${MONDAY}T${from}`),
     endMs: at(`${MONDAY}T${to}`),
+    appointmentId: 1,
     providerId: 20,
     operatoryId: null,
     reason: 'appointment',
@@ -253,6 +259,82 @@ describe('slots and rooms', () => {
         [21, undefined, 0],
       ],
     );
+  });
+});
+
+describe('slots under labels', () => {
+  const NEW_PATIENTS = 5;
+  const EMERGENCIES = 6;
+  const labels = (rest: Partial<SlotInput>) => computeSlots(ask(rest))[0]?.slots.map((slot) => slot.label_id ?? null);
+  const availabilities = [
+    hours('09:00', '10:00'),
+    hours('10:00', '11:15', { labelId: NEW_PATIENTS }),
+    hours('11:15', '12:00', { labelId: EMERGENCIES }),
+  ];
+
+  it('carry the label of the hours they lie in, and none across two', () => {
+    assert.deepEqual(startsOf(ask({ availabilities })), ['09:00', '09:30', '10:00', '10:30', '11:00', '11:30']);
+    assert.deepEqual(labels({ availabilities }), [null, null, 5, 5, null, 6]);
+  });
+
+  it('are those within its hours when one label is asked for', () => {
+    assert.deepEqual(startsOf(ask({ availabilities, labelId: NEW_PATIENTS })), ['10:00', '10:30']);
+    assert.deepEqual(startsOf(ask({ availabilities, labelId: EMERGENCIES })), ['11:15']);
+    assert.deepEqual(labels({ availabilities, labelId: EMERGENCIES }), [6]);
+  });
+
+  it('keep their label where hours without one, or with a higher one, cover them as well', () => {
+    const others = [hours('09:00', '12:00'), hours('10:00', '10:30', { labelId: EMERGENCIES })];
+    assert.deepEqual(labels({ availabilities: [...others, ...availabilities] }), [null, null, 5, 5, null, 6]);
+  });
+
+  it('come from hours of one source when that is asked for', () => {
+    const both = [hours('09:00', '10:00'), hours('13:00', '14:00', { source: 'synced' })];
+    assert.deepEqual(startsOf(ask({ availabilities: both, source: 'synced' })), ['13:00', '13:30']);
+    assert.deepEqual(startsOf(ask({ availabilities: both, source: 'manual' })), ['09:00', '09:30']);
+  });
+});
+
+describe('slots for several appointments in one time', () => {
+  const day = { availabilities: [hours('09:00', '11:00')], appointmentsPerTimeslot: 2 };
+
+  it('stay open until that many are there', () => {
+    const first = busy('09:00', '09:30', { appointmentId: 1 });
+    assert.deepEqual(startsOf(ask({ ...day, busy: [first] })), ['09:00', '09:30', '10:00', '10:30']);
+    const second = busy('09:00', '09:30', { appointmentId: 2 });
+    assert.deepEqual(startsOf(ask({ ...day, busy: [first, second] })), ['09:30', '10:00', '10:30']);
+    assert.deepEqual(startsOf(ask({ ...day, busy: [first, second], appointmentsPerTimeslot: 3 }))[0], '09:00');
+  });
+
+  it('count an appointment and its claim once', () => {
+    const twice = [busy('09:00', '09:30', { reason: 'pending' }), busy('09:00', '09:30', { reason: 'claim' })];
+    assert.deepEqual(startsOf(ask({ ...day, busy: twice })), ['09:00', '09:30', '10:00', '10:30']);
+  });
+
+  it('count whatever overlaps the slot, also one after the other', () => {
+    const inTurn = [busy('09:00', '09:15', { appointmentId: 1 }), busy('09:15', '09:30', { appointmentId: 2 })];
+    assert.deepEqual(startsOf(ask({ ...day, busy: inTurn })), ['09:30', '10:00', '10:30']);
+    const explained = explainSlots(ask({ ...day, busy: inTurn }))[0]?.explained.map(({ from, reason }) => [
+      from.slice(11, 16),
+      reason,
+    ]);
+    assert.deepEqual(explained?.slice(0, 3), [
+      ['00:00', 'outside_hours'],
+      ['09:00', 'appointment'],
+      ['11:00', 'outside_hours'],
+    ]);
+  });
+
+  it('begin again where the time is no longer full', () => {
+    const full = [1, 2].map((appointmentId) => busy('09:00', '09:40', { appointmentId }));
+    assert.deepEqual(startsOf(ask({ ...day, busy: full })), ['09:40', '10:10']);
+  });
+
+  it('are closed by a block, and by anything in their operatory', () => {
+    assert.deepEqual(startsOf(ask({ ...day, busy: [busy('09:00', '10:30', { reason: 'block' })] })), ['10:30']);
+    const inRoom = { ...day, availabilities: [hours('09:00', '11:00', { operatoryId: 181 })] };
+    assert.deepEqual(startsOf(ask({ ...inRoom, busy: [busy('09:00', '10:30', { operatoryId: 181 })] })), ['10:30']);
+    assert.equal(startsOf(ask({ ...inRoom, busy: [busy('09:00', '10:30', { operatoryId: 182 })] })).length, 4);
   });
 });
 
@@ -625,6 +707,8 @@ function anyAvailability(startDate: string, minutes: fc.Arbitrary<[number, numbe
         providerId: fc.constantFrom(20, 21),
         operatoryId: fc.constantFrom(null, 181, 182, 183),
         active: fc.constantFrom(true, true, true, false),
+        source: fc.constantFrom('manual', 'synced'),
+        labelId: fc.constantFrom(null, null, 5, 6),
         appointmentTypeIds: fc.constantFrom([], [CLEANING], [CLEANING, EXAM]),
       }),
     )
@@ -646,6 +730,7 @@ function anyQuestion(minutes: fc.Arbitrary<[number, number]> = anyHours): fc.Arb
       .record({
         startMs: fc.integer({ min: -2 * 288, max: 4 * 288 }).map((n) => fromMs + n * 5 * MINUTE_MS),
         lengthMinutes: fc.constantFrom(0, 5, 15, 30, 60, 200, 700),
+        appointmentId: fc.integer({ min: 1, max: 8 }),
         providerId: fc.constantFrom(null, 20, 20, 21),
         operatoryId: fc.constantFrom(null, 181, 182),
         reason: fc.constantFrom('appointment', 'block', 'claim', 'pending'),
@@ -662,6 +747,9 @@ function anyQuestion(minutes: fc.Arbitrary<[number, number]> = anyHours): fc.Arb
         days: fc.integer({ min: 1, max: 3 }),
         providerIds: fc.constantFrom([20], [21, 20]),
         operatoryIds: fc.constantFrom(null, null, null, [182], [181, 183]),
+        labelId: fc.constantFrom(null, null, null, null, 5),
+        source: fc.constantFrom(null, null, null, 'manual' as const, 'synced' as const),
+        appointmentsPerTimeslot: fc.constantFrom(1, 1, 2, 3),
         providers: fc.constant([20, 21].map((id) => ({ id, active: true }))),
         operatories: fc.constant([181, 182, 183].map((id) => ({ id, active: id !== 183 }))),
         availabilities: fc.array(anyAvailability(startDate, minutes), { minLength: 1, maxLength: 5 }),
@@ -696,8 +784,14 @@ function oracleOccurs({ days, specificDate, recurrence }: Availability, date: st
   }
 }
 
+interface OracleStart {
+  startMs: number;
+  operatoryId: number | null;
+  labelId: number | null;
+}
+
 /** Minute by minute: is the provider there, is nothing else, and where do the free runs begin? */
-function oracleStarts(input: SlotInput, providerId: number): { startMs: number; operatoryId: number | null }[] {
+function oracleStarts(input: SlotInput, providerId: number): OracleStart[] {
   const lengthMinutes = input.appointmentType?.minutes ?? input.slotLengthMinutes ?? 15;
   const step = input.slotIntervalMinutes ?? lengthMinutes;
   const windowStartMs = oracleInstant(input.zone, input.startDate, 0);
@@ -705,39 +799,55 @@ function oracleStarts(input: SlotInput, providerId: number): { startMs: number; 
   const firstMs = oracleInstant(input.zone, addDays(input.startDate, -1), 0);
   const minuteCount = (input.days + 5) * 1440;
 
-  const found: { startMs: number; operatoryId: number | null }[] = [];
+  const found: OracleStart[] = [];
   for (const operatoryId of [181, 182, null]) {
     if (input.operatoryIds && !input.operatoryIds.includes(operatoryId as number)) continue;
     const free = new Uint8Array(minuteCount);
-    const paint = (fromMs: number, toMs: number, value: number) =>
-      free.fill(value, Math.max(0, (fromMs - firstMs) / MINUTE_MS), Math.max(0, (toMs - firstMs) / MINUTE_MS));
+    const underLabel = new Map([5, 6].map((id) => [id, new Uint8Array(minuteCount)]));
+    const there = new Map<number, Set<number>>();
+    const minuteOf = (instantMs: number) => Math.max(0, (instantMs - firstMs) / MINUTE_MS);
+    const paint = (fromMs: number, toMs: number, value: number, minutes = free) =>
+      minutes.fill(value, minuteOf(fromMs), minuteOf(toMs));
     for (const record of input.availabilities) {
       if (!record.active || record.providerId !== providerId || record.operatoryId !== operatoryId) continue;
+      if (input.labelId !== null && record.labelId !== input.labelId) continue;
+      if (input.source !== null && record.source !== input.source) continue;
       if (input.appointmentType && !record.appointmentTypeIds.includes(input.appointmentType.id)) continue;
       for (let day = -1; day < input.days + 2; day++) {
         const date = addDays(input.startDate, day);
         if (!oracleOccurs(record, date)) continue;
         const endDate = record.endMinute <= record.beginMinute ? addDays(date, 1) : date;
-        paint(
-          oracleInstant(input.zone, date, record.beginMinute),
-          oracleInstant(input.zone, endDate, record.endMinute),
-          1,
-        );
+        const fromMs = oracleInstant(input.zone, date, record.beginMinute);
+        const toMs = oracleInstant(input.zone, endDate, record.endMinute);
+        paint(fromMs, toMs, 1);
+        if (record.labelId !== null) paint(fromMs, toMs, 1, underLabel.get(record.labelId));
       }
     }
     for (const taken of input.busy) {
       const everywhere = taken.providerId === null && taken.operatoryId === null;
       const inRoom = operatoryId !== null && taken.operatoryId === operatoryId;
-      if (everywhere || inRoom || taken.providerId === providerId) paint(taken.startMs, taken.endMs, 0);
+      if (everywhere || inRoom || (taken.providerId === providerId && taken.reason === 'block'))
+        paint(taken.startMs, taken.endMs, 0);
+      else if (taken.providerId === providerId) {
+        for (let minute = minuteOf(taken.startMs); minute < minuteOf(taken.endMs); minute++)
+          there.set(minute, new Set(there.get(minute)).add(taken.appointmentId));
+      }
     }
+    for (const [minute, ids] of there) if (ids.size >= input.appointmentsPerTimeslot) free[minute] = 0;
     for (let minute = 0; minute < minuteCount; minute++) {
       if (!free[minute] || free[minute - 1]) continue;
       for (let start = minute; ; start += step) {
         const time = free.subarray(start, start + lengthMinutes);
         if (time.length < lengthMinutes || free.subarray(minute, start + lengthMinutes).includes(0)) break;
+        const met = new Set<number>();
+        for (let at = start; at < start + lengthMinutes; at++) for (const one of there.get(at) ?? []) met.add(one);
+        if (met.size >= input.appointmentsPerTimeslot) continue;
         const startMs = firstMs + start * MINUTE_MS;
+        const labels = [...underLabel].filter(
+          ([, minutes]) => !minutes.subarray(start, start + lengthMinutes).includes(0),
+        );
         if (startMs >= windowStartMs && startMs < windowEndMs && startMs > input.nowMs)
-          found.push({ startMs, operatoryId });
+          found.push({ startMs, operatoryId, labelId: labels[0]?.[0] ?? null });
       }
     }
   }
@@ -761,10 +871,11 @@ describe('over random practices', () => {
               .toString({ fractionalSecondDigits: 3, timeZoneName: 'never' });
           assert.deepEqual(
             group.slots,
-            expected.map(({ startMs, operatoryId }) => ({
+            expected.map(({ startMs, operatoryId, labelId }) => ({
               time: text(startMs),
               end_time: text(startMs + lengthMinutes * MINUTE_MS),
               ...(operatoryId !== null && { operatory_id: operatoryId }),
+              ...(labelId !== null && { label_id: labelId }),
             })),
           );
           offered += group.slots.length;

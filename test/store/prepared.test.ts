@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sql } from 'kysely';
-import { type Database, forAll, forInstitution, openDatabase, prepared } from '../../src/store/database.ts';
+import {
+  type Database,
+  forAll,
+  forInstitution,
+  openDatabase,
+  prepared,
+  readAll,
+  readInstitution,
+  type Tx,
+} from '../../src/store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { createPractice } from '../harness/practice.ts';
 
@@ -52,4 +61,39 @@ test('marked statements are prepared once for a connection, others never', async
     later.filter((statement) => !earlier.includes(statement)),
     ['select /* prepared */ "id" from "location" where "id" = $1'],
   );
+});
+
+const readLocations = (tx: Tx) => tx.selectFrom('location').select('institution_id').execute();
+
+test('a read without a transaction shows the rows of its own institution, whoever used the connection before', async () => {
+  const [oak, elm] = ids as [number, number];
+  const ofOne = (id: number) => [{ institution_id: id }, { institution_id: id }];
+  for (let run = 0; run < RUNS; run += 1) {
+    assert.deepEqual(await readInstitution(db, oak, readLocations), ofOne(oak));
+    assert.deepEqual(await forInstitution(db, elm, readLocations), ofOne(elm), 'a transaction speaks for its own');
+    assert.deepEqual(await readInstitution(db, oak, readLocations), ofOne(oak), 'and leaves the next read its own');
+    assert.deepEqual(await readInstitution(db, elm, readLocations), ofOne(elm));
+    assert.equal((await readAll(db, readLocations)).length, 4);
+  }
+});
+
+test('a read that fails says why, and the connection goes on', async () => {
+  await assert.rejects(
+    readAll(db, (tx) => sql`select 1 / (select 0)`.execute(tx)),
+    /division by zero/,
+  );
+  assert.equal((await readAll(db, readLocations)).length, 4);
+});
+
+test('reads are prepared, and a migration that changes what they return does not break them', async () => {
+  const all = (tx: Tx) => tx.selectFrom('location').selectAll().execute();
+  const before = (await readAll(db, all))[0] as object;
+  await readAll(db, all);
+  await sql`alter table location add column colour text default 'green'`.execute(db.kysely);
+  const after = (await readAll(db, all))[0] as object;
+  assert.deepEqual(Object.keys(after), [...Object.keys(before), 'colour']);
+  const prepared = await readAll(db, (tx) =>
+    sql`select from pg_prepared_statements where statement = 'select * from "location"'`.execute(tx),
+  );
+  assert.equal(prepared.rows.length, 2, 'once as it was, once as it is');
 });

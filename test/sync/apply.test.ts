@@ -275,7 +275,7 @@ describe('records become rows', () => {
       assert.notEqual(row.provider_id, null);
       assert.deepEqual(
         (await other.events()).map(({ name }) => name),
-        ['appointment_created'],
+        ['provider_created', 'provider_updated', 'appointment_created'],
       );
       hrs.put(appointmentRecord('A9', { locationForeignId: 'nowhere' }));
       assert.equal((await other.sync()).outcome, 'complete');

@@ -16,11 +16,18 @@ import {
 } from '../../src/connectors/connector.ts';
 import type {
   AppointmentRecord,
+  AvailabilityLabelRecord,
+  AvailabilityRecord,
   DeletionRecord,
   HrsRecord,
+  InsuranceCoverageRecord,
+  InsurancePlanRecord,
   LocationRecord,
+  PatientAlertRecord,
+  PatientRecallRecord,
   PatientRecord,
   ProviderRecord,
+  RecallTypeRecord,
   RecordKind,
 } from '../../src/domain/records.ts';
 
@@ -29,9 +36,15 @@ const ORDER: RecordKind[] = [
   'provider',
   'operatory',
   'descriptor',
+  'availability_label',
   'availability',
   'patient',
+  'patient_alert',
+  'insurance_plan',
+  'insurance_coverage',
+  'recall_type',
   'appointment',
+  'patient_recall',
 ];
 const EDITS_PER_STAMP = 5;
 
@@ -59,7 +72,7 @@ export interface MemoryHrs {
   list<K extends RecordKind>(kind: K): Extract<HrsRecord, { kind: K }>[];
 }
 
-const key = (kind: RecordKind, foreignId: string) => `${ORDER.indexOf(kind)}:${foreignId}`;
+const key = (kind: RecordKind, foreignId: string) => `${10 + ORDER.indexOf(kind)}:${foreignId}`;
 
 export function createMemoryHrs(options: { pageSize?: number; reportsDeletions?: boolean } = {}): MemoryHrs {
   const { pageSize = 100, reportsDeletions = true } = options;
@@ -146,6 +159,12 @@ export function createMemoryHrs(options: { pageSize?: number; reportsDeletions?:
     confirm: true,
     cancel: true,
     checkIn: true,
+    reschedule: true,
+    changeOperatory: true,
+    changeNote: true,
+    createAlert: true,
+    changeAlert: true,
+    appointmentsPerTimeslot: 1,
     marker: 'searchable',
     settleMs: 0,
     reportsDeletions,
@@ -212,6 +231,35 @@ export const providerRecord = (foreignId: string, more: Partial<ProviderRecord> 
   ...more,
 });
 
+/** Mondays from 9:00 to 17:00, unless told otherwise. */
+export const availabilityRecord = (foreignId: string, more: Partial<AvailabilityRecord> = {}): AvailabilityRecord => ({
+  kind: 'availability',
+  foreignId,
+  locationForeignId: 'L1',
+  providerForeignId: 'D1',
+  operatoryForeignId: null,
+  beginLocal: '09:00',
+  endLocal: '17:00',
+  days: [1],
+  specificDate: null,
+  recurrence: null,
+  labelForeignId: null,
+  active: true,
+  ...more,
+});
+
+export const labelRecord = (
+  foreignId: string,
+  more: Partial<AvailabilityLabelRecord> = {},
+): AvailabilityLabelRecord => ({
+  kind: 'availability_label',
+  foreignId,
+  locationForeignId: null,
+  name: 'New patients',
+  active: true,
+  ...more,
+});
+
 export const patientRecord = (foreignId: string, more: Partial<PatientRecord> = {}): PatientRecord => ({
   kind: 'patient',
   foreignId,
@@ -236,6 +284,7 @@ export const patientRecord = (foreignId: string, more: Partial<PatientRecord> = 
   inactive: false,
   nonPatient: false,
   guarantorForeignId: null,
+  providerForeignId: null,
   locationForeignIds: ['L1'],
   mergedIntoForeignId: null,
   ...more,
@@ -262,5 +311,73 @@ export const appointmentRecord = (foreignId: string, more: Partial<AppointmentRe
   checkinAt: null,
   checkedOut: false,
   checkedOutAt: null,
+  ...more,
+});
+
+export const alertRecord = (foreignId: string, more: Partial<PatientAlertRecord> = {}): PatientAlertRecord => ({
+  kind: 'patient_alert',
+  foreignId,
+  marker: null,
+  patientForeignId: 'P1',
+  note: 'Allergic to latex',
+  disabledAt: null,
+  ...more,
+});
+
+export const planRecord = (foreignId: string, more: Partial<InsurancePlanRecord> = {}): InsurancePlanRecord => ({
+  kind: 'insurance_plan',
+  foreignId,
+  name: `Plan ${foreignId}`,
+  payerId: '87726',
+  groupNum: '12345',
+  employerName: null,
+  address: null,
+  address2: null,
+  city: null,
+  state: null,
+  zipCode: null,
+  countryCode: null,
+  ...more,
+});
+
+export const coverageRecord = (
+  foreignId: string,
+  more: Partial<InsuranceCoverageRecord> = {},
+): InsuranceCoverageRecord => ({
+  kind: 'insurance_coverage',
+  foreignId,
+  patientForeignId: 'P1',
+  planForeignId: 'I1',
+  subscriberForeignId: 'P1',
+  subscriptionRelation: 'self',
+  priority: 1,
+  subscriberNum: 'S-1',
+  effectiveDate: '2026-01-01',
+  expirationDate: null,
+  insuranceType: 'dental',
+  active: true,
+  ...more,
+});
+
+export const recallTypeRecord = (foreignId: string, more: Partial<RecallTypeRecord> = {}): RecallTypeRecord => ({
+  kind: 'recall_type',
+  foreignId,
+  locationForeignId: null,
+  name: `Recall ${foreignId}`,
+  description: null,
+  intervalNum: 6,
+  intervalUnit: 'M',
+  active: true,
+  ...more,
+});
+
+export const recallRecord = (foreignId: string, more: Partial<PatientRecallRecord> = {}): PatientRecallRecord => ({
+  kind: 'patient_recall',
+  foreignId,
+  patientForeignId: 'P1',
+  recallTypeForeignId: 'T1',
+  locationForeignId: 'L1',
+  dateDue: '2027-01-15',
+  appointmentForeignId: null,
   ...more,
 });

@@ -1,5 +1,6 @@
 /** Any server that speaks FHIR R4 with Patient, Appointment and Location, and best with Schedule and Slot. */
-import type { CheckResult, Connector, ConnectorKind } from '../connector.ts';
+import type { Capabilities, CheckResult, Connector, ConnectorKind } from '../connector.ts';
+import { findUnable } from '../unable.ts';
 import { fhirClient } from './client.ts';
 import { type FhirConfig, fhirConfigSchema } from './config.ts';
 import { text } from './fields.ts';
@@ -37,24 +38,33 @@ function connect(config: FhirConfig): Connector {
     }
   }
 
+  const capabilities: Capabilities = {
+    createAppointment: true,
+    createPatient: true,
+    createBlock: true,
+    confirm: true,
+    cancel: true,
+    // FHIR keeps no time of arrival.
+    checkIn: false,
+    reschedule: false,
+    changeOperatory: false,
+    changeNote: false,
+    createAlert: false,
+    changeAlert: false,
+    appointmentsPerTimeslot: 1,
+    // If-None-Exist makes it unique only where the server honours it.
+    marker: 'searchable',
+    settleMs: Math.max(MIN_SETTLE_MS, config.requestTimeoutMs),
+    reportsDeletions: false,
+    readsAvailabilities: true,
+    readsCompletely: ['location', 'provider', 'operatory', 'availability', 'patient', 'appointment'],
+  };
+
   return {
-    capabilities: {
-      createAppointment: true,
-      createPatient: true,
-      createBlock: true,
-      confirm: true,
-      cancel: true,
-      checkIn: false,
-      // If-None-Exist makes it unique only where the server honours it.
-      marker: 'searchable',
-      settleMs: Math.max(MIN_SETTLE_MS, config.requestTimeoutMs),
-      reportsDeletions: false,
-      readsAvailabilities: true,
-      readsCompletely: ['location', 'provider', 'operatory', 'availability', 'patient', 'appointment'],
-    },
+    capabilities,
     check,
     changes: (cursor, signal) => changes(client, config, cursor, signal),
-    execute: (write, signal) => execute(client, write, signal),
+    execute: async (write, signal) => findUnable(capabilities, write) ?? execute(client, write, signal),
     find: (look, signal) => find(client, config, look, signal),
     close: async () => {},
   };

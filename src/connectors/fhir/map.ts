@@ -252,10 +252,17 @@ export function mapPatient(patient: Resource, directory: Directory): PatientReco
     inactive: isSetAside(patient, patient.active === false || isDead || mergedInto !== null),
     nonPatient: false,
     guarantorForeignId: null,
+    providerForeignId: usualPractitioner(patient, directory.baseUrl),
     // FHIR ties a patient to the organisation, not to a site of it.
     locationForeignIds: [...directory.sites.keys()].sort(),
     mergedIntoForeignId: mergedInto?.type === 'Patient' ? mergedInto.id : null,
   };
+}
+
+/** Of whom a patient names as theirs, the first who is a person; organisations and roles say less. */
+function usualPractitioner(patient: Resource, baseUrl: string): string | null {
+  const named = objects(patient.generalPractitioner).map((reference) => referenceTarget(reference, baseUrl));
+  return named.find((target) => target?.type === 'Practitioner')?.id ?? null;
 }
 
 const GENDERS = new Map([
@@ -376,6 +383,7 @@ export function mapHours(
         days: null,
         specificDate: date,
         recurrence: null,
+        labelForeignId: null,
         active: true,
       });
     }

@@ -270,6 +270,8 @@ export async function find(
 }
 
 async function findResources(client: FhirClient, look: LookFor, signal: AbortSignal): Promise<Resource[]> {
+  // None was ever written: FHIR's Flag is not what staff see when they open a patient.
+  if (look.kind === 'patient_alert') return [];
   if ('marker' in look) {
     if (look.kind === 'patient') return copiesOf(client, 'Patient', look.marker, signal);
     const appointments = await copiesOf(client, 'Appointment', look.marker, signal);

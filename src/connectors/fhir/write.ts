@@ -59,8 +59,8 @@ export async function execute(client: FhirClient, write: Write, signal: AbortSig
         return await hand.confirm(write.foreignId);
       case 'cancel':
         return await hand.cancel(write.foreignId);
-      case 'check_in':
-        return refused('not_supported', 'FHIR keeps no time of arrival');
+      default:
+        return refused('not_supported', 'this kind does not carry such a write');
     }
   } catch (error) {
     if (error instanceof OutcomeUnknown) throw error;

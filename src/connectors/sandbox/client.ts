@@ -5,7 +5,22 @@ import type { SandboxConfig } from './config.ts';
 import { getCount, getFlag, getObjects, getOneOf, isObject, type Json } from './fields.ts';
 
 /** What the sandbox calls its records, in an order in which each refers to those before it. */
-export const KINDS = ['site', 'practitioner', 'room', 'code', 'schedule', 'patient', 'visit', 'block'] as const;
+export const KINDS = [
+  'site',
+  'practitioner',
+  'room',
+  'code',
+  'schedule_label',
+  'schedule',
+  'patient',
+  'alert',
+  'plan',
+  'coverage',
+  'recall_type',
+  'visit',
+  'block',
+  'recall',
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Change {
@@ -40,7 +55,12 @@ export interface SandboxClient {
   /** How many records of a kind there are. */
   count(kind: Kind, signal: AbortSignal): Promise<number>;
   hooks(signal: AbortSignal): Promise<Json[]>;
-  write(method: 'POST' | 'DELETE', path: string, body: Json | undefined, signal: AbortSignal): Promise<WriteAnswer>;
+  write(
+    method: 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    body: Json | undefined,
+    signal: AbortSignal,
+  ): Promise<WriteAnswer>;
 }
 
 /** The sandbox's own limit. */

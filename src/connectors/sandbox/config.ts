@@ -7,9 +7,16 @@ function isBaseUrl(value: string): boolean {
 
 export const sandboxConfigSchema = z.strictObject({
   /** Where the sandbox listens, such as `http://127.0.0.1:4010`. */
-  baseUrl: z.string().max(2_048).refine(isBaseUrl, 'must be an http(s) URL without query, fragment or credentials'),
+  baseUrl: z
+    .string()
+    .max(2_048)
+    .refine(isBaseUrl, 'must be an http(s) URL without query, fragment or credentials')
+    .meta({ title: 'Address of the sandbox', examples: ['http://127.0.0.1:4010'] }),
   /** Goes into a header as it is. */
-  apiKey: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+  apiKey: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .meta({ title: 'Key', writeOnly: true }),
   requestTimeoutMs: z.number().int().min(100).max(120_000).default(5_000),
 });
 

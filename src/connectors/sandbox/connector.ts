@@ -1,5 +1,13 @@
 /** The sandbox: a pretend practice-management system, reached like any other. */
-import { type CheckResult, type Connector, type ConnectorKind, HrsNonsense, Unavailable } from '../connector.ts';
+import {
+  type Capabilities,
+  type CheckResult,
+  type Connector,
+  type ConnectorKind,
+  HrsNonsense,
+  Unavailable,
+} from '../connector.ts';
+import { findUnable } from '../unable.ts';
 import { sandboxClient } from './client.ts';
 import { type SandboxConfig, sandboxConfigSchema } from './config.ts';
 import { getId, getText } from './fields.ts';
@@ -15,6 +23,40 @@ export const sandbox: ConnectorKind<SandboxConfig> = {
   type: 'onprem',
   configSchema: sandboxConfigSchema,
   connect,
+};
+
+const CAPABILITIES: Capabilities = {
+  createAppointment: true,
+  createPatient: true,
+  createBlock: true,
+  confirm: true,
+  cancel: true,
+  checkIn: true,
+  reschedule: true,
+  changeOperatory: true,
+  changeNote: true,
+  createAlert: true,
+  changeAlert: true,
+  appointmentsPerTimeslot: 5,
+  marker: 'searchable',
+  settleMs: SETTLE_MS,
+  reportsDeletions: true,
+  readsAvailabilities: true,
+  readsCompletely: [
+    'location',
+    'provider',
+    'operatory',
+    'descriptor',
+    'availability_label',
+    'availability',
+    'patient',
+    'patient_alert',
+    'insurance_plan',
+    'insurance_coverage',
+    'recall_type',
+    'appointment',
+    'patient_recall',
+  ],
 };
 
 function connect(config: SandboxConfig): Connector {
@@ -43,22 +85,10 @@ function connect(config: SandboxConfig): Connector {
   }
 
   return {
-    capabilities: {
-      createAppointment: true,
-      createPatient: true,
-      createBlock: true,
-      confirm: true,
-      cancel: true,
-      checkIn: true,
-      marker: 'searchable',
-      settleMs: SETTLE_MS,
-      reportsDeletions: true,
-      readsAvailabilities: true,
-      readsCompletely: ['location', 'provider', 'operatory', 'descriptor', 'availability', 'patient', 'appointment'],
-    },
+    capabilities: CAPABILITIES,
     check,
     changes: (cursor, signal) => changes(client, cursor, signal),
-    execute: (write, signal) => execute(client, write, signal),
+    execute: async (write, signal) => findUnable(CAPABILITIES, write) ?? execute(client, write, signal),
     find: (look, signal) => find(client, look, signal),
     subscribe,
     close: async () => {},

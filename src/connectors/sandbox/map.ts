@@ -1,12 +1,18 @@
 /** The sandbox's records into ours. Its words end here; what we write stands in `write.ts`. Throws `HrsNonsense`. */
 import type {
   AppointmentRecord,
+  AvailabilityLabelRecord,
   AvailabilityRecord,
   DescriptorRecord,
+  InsuranceCoverageRecord,
+  InsurancePlanRecord,
   LocationRecord,
   OperatoryRecord,
+  PatientAlertRecord,
+  PatientRecallRecord,
   PatientRecord,
   ProviderRecord,
+  RecallTypeRecord,
 } from '../../domain/records.ts';
 import {
   getCount,
@@ -25,6 +31,17 @@ import {
 const STATES = ['scheduled', 'arrived', 'done', 'broken', 'noshow', 'deleted'] as const;
 const GENDERS = { F: 'Female', M: 'Male', X: 'Other' } as const;
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+const RELATIONS = {
+  self: 'self',
+  spouse: 'spouse',
+  partner: 'life_partner',
+  child: 'child',
+  dependent: 'dependent',
+  employee: 'employee',
+  other: 'other',
+} as const;
+const RELATION_NAMES = Object.keys(RELATIONS) as (keyof typeof RELATIONS)[];
+const UNITS = { day: 'D', week: 'W', month: 'M', year: 'Y' } as const;
 
 export function mapSite(site: Json): LocationRecord {
   return {
@@ -83,6 +100,16 @@ export function mapCode(code: Json): DescriptorRecord {
   };
 }
 
+export function mapScheduleLabel(label: Json): AvailabilityLabelRecord {
+  return {
+    kind: 'availability_label',
+    foreignId: getId(label, 'id'),
+    locationForeignId: getIdOrNull(label, 'site_id'),
+    name: getText(label, 'name'),
+    active: getFlag(label, 'active'),
+  };
+}
+
 /**
  * Hours of a practitioner are one availability. Hours of a room say nothing of people: whoever of `providers` works
  * at the site can be booked in it, so they are an availability for each of them.
@@ -102,6 +129,7 @@ export function mapSchedule(schedule: Json, providers: Iterable<ProviderRecord>)
     days: weekday === null ? null : [weekday],
     specificDate: getTextOrNull(schedule, 'date'),
     recurrence: null,
+    labelForeignId: getIdOrNull(schedule, 'label_id'),
     active: getFlag(schedule, 'active'),
   };
   if (practitionerId !== null) return [{ ...hours, foreignId: id, providerForeignId: practitionerId }];
@@ -144,8 +172,80 @@ export function mapPatient(patient: Json): PatientRecord {
     inactive: !getFlag(patient, 'active'),
     nonPatient: false,
     guarantorForeignId: getIdOrNull(patient, 'guarantor_id'),
+    providerForeignId: getIdOrNull(patient, 'usual_practitioner_id'),
     locationForeignIds: homeSite === null ? [] : [homeSite],
     mergedIntoForeignId: getIdOrNull(patient, 'merged_into'),
+  };
+}
+
+export function mapAlert(alert: Json): PatientAlertRecord {
+  return {
+    kind: 'patient_alert',
+    foreignId: getId(alert, 'id'),
+    marker: getTextOrNull(alert, 'external_ref'),
+    patientForeignId: getId(alert, 'patient_id'),
+    note: getText(alert, 'note'),
+    disabledAt: getInstantOrNull(alert, 'off_since'),
+  };
+}
+
+export function mapPlan(plan: Json): InsurancePlanRecord {
+  return {
+    kind: 'insurance_plan',
+    foreignId: getId(plan, 'id'),
+    name: getText(plan, 'name'),
+    payerId: getTextOrNull(plan, 'payer_code'),
+    groupNum: getTextOrNull(plan, 'group_number'),
+    employerName: getTextOrNull(plan, 'employer'),
+    address: getTextOrNull(plan, 'street'),
+    address2: null,
+    city: getTextOrNull(plan, 'city'),
+    state: getTextOrNull(plan, 'state'),
+    zipCode: getTextOrNull(plan, 'zip'),
+    countryCode: getTextOrNull(plan, 'country'),
+  };
+}
+
+export function mapCoverage(coverage: Json): InsuranceCoverageRecord {
+  return {
+    kind: 'insurance_coverage',
+    foreignId: getId(coverage, 'id'),
+    patientForeignId: getId(coverage, 'patient_id'),
+    planForeignId: getIdOrNull(coverage, 'plan_id'),
+    subscriberForeignId: getIdOrNull(coverage, 'subscriber_id'),
+    subscriptionRelation: RELATIONS[getOneOf(coverage, 'relation', RELATION_NAMES)],
+    priority: coverage.rank === null ? null : getCount(coverage, 'rank'),
+    subscriberNum: getTextOrNull(coverage, 'member_number'),
+    effectiveDate: getTextOrNull(coverage, 'starts'),
+    expirationDate: getTextOrNull(coverage, 'ends'),
+    insuranceType:
+      coverage.covers === null ? null : getOneOf(coverage, 'covers', ['dental', 'medical', 'vision'] as const),
+    active: getFlag(coverage, 'active'),
+  };
+}
+
+export function mapRecallType(type: Json): RecallTypeRecord {
+  return {
+    kind: 'recall_type',
+    foreignId: getId(type, 'id'),
+    locationForeignId: getIdOrNull(type, 'site_id'),
+    name: getText(type, 'name'),
+    description: getTextOrNull(type, 'description'),
+    intervalNum: getCount(type, 'every'),
+    intervalUnit: UNITS[getOneOf(type, 'unit', ['day', 'week', 'month', 'year'])],
+    active: getFlag(type, 'active'),
+  };
+}
+
+export function mapRecall(recall: Json): PatientRecallRecord {
+  return {
+    kind: 'patient_recall',
+    foreignId: getId(recall, 'id'),
+    patientForeignId: getId(recall, 'patient_id'),
+    recallTypeForeignId: getIdOrNull(recall, 'recall_type_id'),
+    locationForeignId: getIdOrNull(recall, 'site_id'),
+    dateDue: getTextOrNull(recall, 'due'),
+    appointmentForeignId: getIdOrNull(recall, 'visit_id'),
   };
 }
 

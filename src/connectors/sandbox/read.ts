@@ -10,6 +10,7 @@ import type {
   AppointmentRecord,
   DeletionRecord,
   HrsRecord,
+  PatientAlertRecord,
   PatientRecord,
   ProviderRecord,
 } from '../../domain/records.ts';
@@ -19,12 +20,18 @@ import { getCount, getId, isCount, type Json } from './fields.ts';
 import {
   blockForeignId,
   findBlockId,
+  mapAlert,
   mapBlock,
   mapCode,
+  mapCoverage,
   mapPatient,
+  mapPlan,
   mapPractitioner,
+  mapRecall,
+  mapRecallType,
   mapRoom,
   mapSchedule,
+  mapScheduleLabel,
   mapSite,
   mapVisit,
   roomHoursId,
@@ -44,8 +51,17 @@ const BEGINNING: Position = { revision: 0, settledTo: 0, highestVisitId: 0 };
 /** The contract's bound. */
 const MAX_BATCH_RECORDS = 1_000;
 
-/** The kinds that visits, blocks and schedules refer to, in the order in which they refer to each other. */
-const REFERRED_TO = ['site', 'practitioner', 'room', 'code', 'patient'] as const;
+/** The kinds that others refer to, in the order in which they refer to each other; for visits see `answersOf`. */
+const REFERRED_TO = [
+  'site',
+  'practitioner',
+  'room',
+  'code',
+  'schedule_label',
+  'patient',
+  'plan',
+  'recall_type',
+] as const;
 
 type Told = HrsRecord | DeletionRecord;
 
@@ -101,6 +117,8 @@ function newPass(client: SandboxClient, signal: AbortSignal) {
   let providers: Map<string, ProviderRecord> | null = null;
   /** Revisions of the directory as given out from the lists: the feed tells of these once more. */
   const given = new Map<string, number>();
+  /** Visits that were told of, for recalls that come after them. */
+  const visits = new Set<number>();
 
   async function getProviders(): Promise<Map<string, ProviderRecord>> {
     if (providers === null) {
@@ -127,6 +145,7 @@ function newPass(client: SandboxClient, signal: AbortSignal) {
     const moved: ProviderRecord[] = [];
     const byKind = Map.groupBy(page.changes, ({ kind }) => kind);
     for (const kind of KINDS) {
+      if (kind === 'recall' && page.hasMore) records.push(...(await answersOf(byKind.get(kind) ?? [], since)));
       if (kind === 'schedule' && moved.length > 0) {
         for (const provider of moved) providers?.set(provider.foreignId, provider);
         // In a page from the beginning, the hours come by themselves.
@@ -140,7 +159,10 @@ function newPass(client: SandboxClient, signal: AbortSignal) {
           const isOfRoom = record.room_id !== null;
           records.push(...mapSchedule(record, isOfRoom ? (await getProviders()).values() : []));
         } else if (!isGiven(change)) {
-          if (kind === 'visit' && isUsedAgain(change, since)) records.push(...(await deletionsOf(change)));
+          if (kind === 'visit') {
+            visits.add(change.id);
+            if (isUsedAgain(change, since)) records.push(...(await deletionsOf(change)));
+          }
           const told = MAPS[kind](record);
           if (told.kind === 'provider') moved.push(told);
           records.push(told);
@@ -148,6 +170,24 @@ function newPass(client: SandboxClient, signal: AbortSignal) {
       }
     }
     return records;
+  }
+
+  /**
+   * The visits that answer these recalls and may come behind this page: few, so each is asked for by itself. One that
+   * has a used id waits for its page, where its predecessor's deletion comes first.
+   */
+  async function answersOf(recalls: Change[], since: Position): Promise<Told[]> {
+    const told: Told[] = [];
+    for (const { record } of recalls) {
+      const id = record === null || record.visit_id === null ? null : getCount(record, 'visit_id');
+      if (id === null || visits.has(id)) continue;
+      visits.add(id);
+      const visit = await client.find('visit', String(id), signal);
+      if (visit === null) continue;
+      const change: Change = { kind: 'visit', id, revision: getCount(visit, 'revision'), record: visit };
+      if (!isUsedAgain(change, since)) told.push(mapVisit(visit));
+    }
+    return told;
   }
 
   function isGiven({ kind, id, revision }: Change): boolean {
@@ -194,7 +234,13 @@ const MAPS = {
   practitioner: mapPractitioner,
   room: mapRoom,
   code: mapCode,
+  schedule_label: mapScheduleLabel,
   patient: mapPatient,
+  alert: mapAlert,
+  plan: mapPlan,
+  coverage: mapCoverage,
+  recall_type: mapRecallType,
+  recall: mapRecall,
   visit: mapVisit,
   block: mapBlock,
 } satisfies Partial<Record<Kind, (record: Json) => HrsRecord>>;
@@ -203,7 +249,13 @@ const OUR_KINDS = {
   site: 'location',
   practitioner: 'provider',
   room: 'operatory',
+  schedule_label: 'availability_label',
   patient: 'patient',
+  alert: 'patient_alert',
+  plan: 'insurance_plan',
+  coverage: 'insurance_coverage',
+  recall_type: 'recall_type',
+  recall: 'patient_recall',
   visit: 'appointment',
 } as const;
 
@@ -216,15 +268,15 @@ function isUsedAgain({ id, record }: Change, since: Position): boolean {
   return id <= since.highestVisitId && getCount(record as Json, 'created_revision') > since.revision;
 }
 
+/** What can be looked for, and the kinds it may be there. */
+export type Sought = PatientRecord | AppointmentRecord | PatientAlertRecord;
+const THEIR_KINDS = { patient: ['patient'], appointment: ['visit', 'block'], patient_alert: ['alert'] } as const;
+
 /** Looks records up in the sandbox itself. */
-export async function find(
-  client: SandboxClient,
-  look: LookFor,
-  signal: AbortSignal,
-): Promise<(PatientRecord | AppointmentRecord)[]> {
+export async function find(client: SandboxClient, look: LookFor, signal: AbortSignal): Promise<Sought[]> {
   if ('foreignId' in look) {
     const blockId = look.kind === 'appointment' ? findBlockId(look.foreignId) : null;
-    const kind = look.kind === 'patient' ? 'patient' : blockId === null ? 'visit' : 'block';
+    const kind = blockId === null ? THEIR_KINDS[look.kind][0] : 'block';
     const record = await client.find(kind, blockId ?? look.foreignId, signal);
     return record === null ? [] : [MAPS[kind](record)];
   }
@@ -239,12 +291,12 @@ export async function find(
 /** Every record that carries this marker, whatever became of it. */
 export async function copiesOf(
   client: SandboxClient,
-  kind: 'patient' | 'appointment',
+  kind: LookFor['kind'],
   marker: string,
   signal: AbortSignal,
-): Promise<(PatientRecord | AppointmentRecord)[]> {
-  const found: (PatientRecord | AppointmentRecord)[] = [];
-  for (const theirs of kind === 'patient' ? (['patient'] as const) : (['visit', 'block'] as const)) {
+): Promise<Sought[]> {
+  const found: Sought[] = [];
+  for (const theirs of THEIR_KINDS[kind]) {
     for await (const page of client.list(theirs, { external_ref: marker }, signal))
       found.push(...page.map((item) => MAPS[theirs](item)));
   }

@@ -3,9 +3,10 @@
  * for first. An answer counts when it holds the record that was written; whether the record is truly there is for
  * the caller to see with `find`.
  */
-import type { AppointmentRecord, PatientRecord, ReasonCode } from '../../domain/records.ts';
+import type { ReasonCode } from '../../domain/records.ts';
 import {
   HrsNonsense,
+  type LookFor,
   type NewAppointment,
   type NewPatient,
   OutcomeUnknown,
@@ -15,8 +16,8 @@ import {
 } from '../connector.ts';
 import type { SandboxClient, WriteAnswer } from './client.ts';
 import type { Json } from './fields.ts';
-import { findBlockId, mapBlock, mapCode, mapPatient, mapVisit } from './map.ts';
-import { copiesOf } from './read.ts';
+import { findBlockId, mapAlert, mapBlock, mapCode, mapPatient, mapVisit } from './map.ts';
+import { copiesOf, type Sought } from './read.ts';
 
 /** The contract's bound. */
 const MAX_SAID_LENGTH = 500;
@@ -25,7 +26,8 @@ const SEXES = { Female: 'F', Male: 'M', Other: 'X' } as const;
 const STEPS = { confirm: 'confirm', cancel: 'break', check_in: 'arrive' } as const;
 
 type Refused = Extract<WriteAnswer, { kind: 'refused' }>;
-type Change = Extract<Write, { foreignId: string }>;
+type Step = Extract<Write, { kind: keyof typeof STEPS }>;
+type Update = Extract<Write, { kind: 'update' }>;
 
 /** Carries one write; see the contract for what it promises. */
 export async function execute(client: SandboxClient, write: Write, signal: AbortSignal): Promise<WriteResult> {
@@ -48,22 +50,38 @@ export async function execute(client: SandboxClient, write: Write, signal: Abort
             },
       );
     }
+    case 'create_alert': {
+      const { patientForeignId, note } = write.alert;
+      return create(client, write.marker, signal, 'patient_alert', async () => ({
+        path: '/v1/alerts',
+        body: { patient_id: idOf(patientForeignId), note },
+        map: mapAlert,
+      }));
+    }
+    case 'update':
+      return update(client, write, signal);
+    case 'change_alert': {
+      const { foreignId, disabled } = write;
+      const path = `/v1/alerts/${encodeURIComponent(foreignId)}/${disabled ? 'off' : 'on'}`;
+      const answer = await client.write('POST', path, { request_ref: write.marker }, signal);
+      return concluded(answer, foreignId, mapAlert, (alert) => (alert.disabledAt !== null) === disabled);
+    }
     default:
-      return change(client, write, signal);
+      return takeStep(client, write, signal);
   }
 }
 
 interface NewRecord {
   path: string;
   body: Json;
-  map(record: Json): PatientRecord | AppointmentRecord;
+  map(record: Json): Sought;
 }
 
 async function create(
   client: SandboxClient,
   marker: string,
   signal: AbortSignal,
-  kind: 'patient' | 'appointment',
+  kind: LookFor['kind'],
   compose: () => Promise<NewRecord>,
 ): Promise<WriteResult> {
   const { copies, path, body, map } = await beforeWriting(async () => ({
@@ -87,7 +105,7 @@ async function create(
   return { outcome: 'done', foreignId: record.foreignId };
 }
 
-async function change(client: SandboxClient, write: Change, signal: AbortSignal): Promise<WriteResult> {
+async function takeStep(client: SandboxClient, write: Step, signal: AbortSignal): Promise<WriteResult> {
   const { foreignId, kind } = write;
   const blockId = findBlockId(foreignId);
   if (blockId !== null) {
@@ -102,11 +120,48 @@ async function change(client: SandboxClient, write: Change, signal: AbortSignal)
     if (kind === 'cancel' && answer.code === 'wrong_state' && answer.details.state === 'deleted') {
       return { outcome: 'done', foreignId };
     }
-    return refused(answer.code === 'unknown_visit' ? 'not_found_in_hrs' : 'refused_by_hrs', answer);
   }
-  const visit = readAnswer(answer.record, mapVisit);
-  const isDone = { confirm: visit.confirmed, cancel: visit.cancelled, check_in: visit.checkinAt !== null }[kind];
-  if (visit.foreignId !== foreignId || !isDone) throw new OutcomeUnknown('the sandbox answered with another record');
+  return concluded(answer, foreignId, mapVisit, (visit) => {
+    return { confirm: visit.confirmed, cancel: visit.cancelled, check_in: visit.checkinAt !== null }[kind];
+  });
+}
+
+/** Time, room and note of a visit or a block in one request, which the sandbox takes whole or not at all. */
+async function update(client: SandboxClient, write: Update, signal: AbortSignal): Promise<WriteResult> {
+  const { foreignId, changes } = write;
+  const blockId = findBlockId(foreignId);
+  const body: Json = { request_ref: write.marker };
+  if (changes.startAt !== undefined) body.start = changes.startAt;
+  if (changes.endAt !== undefined) body.end = changes.endAt;
+  if (changes.operatoryForeignId !== undefined) body.room_id = idOf(changes.operatoryForeignId);
+  if (changes.note !== undefined) body[blockId === null ? 'note' : 'reason'] = textOf(changes.note);
+  if (blockId === null) body.share = write.appointmentsPerTimeslot;
+  const path =
+    blockId === null ? `/v1/visits/${encodeURIComponent(foreignId)}` : `/v1/blocks/${encodeURIComponent(blockId)}`;
+  const answer = await client.write('PATCH', path, body, signal);
+  const wanted = { ...changes, ...(changes.note === undefined ? {} : { note: textOf(changes.note) }) };
+  return concluded(answer, foreignId, blockId === null ? mapVisit : mapBlock, (record) =>
+    Object.entries(wanted).every(
+      ([name, value]) => value === undefined || record[name as keyof typeof wanted] === value,
+    ),
+  );
+}
+
+/** What the answer to a change means. It counts when it is about that record and shows what was wanted. */
+function concluded<R extends Sought>(
+  answer: WriteAnswer,
+  foreignId: string,
+  map: (record: Json) => R,
+  shows: (record: R) => boolean,
+): WriteResult {
+  if (answer.kind === 'refused') {
+    const isGone = ['unknown_visit', 'unknown_block', 'unknown_alert'].includes(answer.code);
+    return refused(isGone ? 'not_found_in_hrs' : reasonOf(answer), answer);
+  }
+  const record = readAnswer(answer.record, map);
+  if (record.foreignId !== foreignId || !shows(record)) {
+    throw new OutcomeUnknown('the sandbox answered with another record');
+  }
   return { outcome: 'done', foreignId };
 }
 
@@ -224,6 +279,7 @@ function composeVisit(appointment: NewAppointment, code: string | null): Json {
     patient_id: idOf(appointment.patientForeignId),
     visit_code: code,
     note: textOf(appointment.note),
+    share: appointment.appointmentsPerTimeslot,
   };
 }
 
