@@ -1,10 +1,11 @@
 /** What a command is about, read afresh each time it is taken up, and the write that it means. */
 import { sql } from 'kysely';
-import type { NewPatient, Write } from '../connectors/connector.ts';
+import type { AppointmentChanges, NewPatient, Write } from '../connectors/connector.ts';
 import type { Tx } from '../store/database.ts';
-import type { AppointmentRow, CommandRow, ConnectionRow, PatientRow } from '../store/schema.ts';
+import type { AppointmentRow, CommandRow, ConnectionRow, PatientAlertRow, PatientRow } from '../store/schema.ts';
 
-export interface Assignment {
+export interface AppointmentAssignment {
+  about: 'appointment';
   connection: ConnectionRow;
   appointment: AppointmentRow;
   patient: PatientRow | null;
@@ -13,33 +14,97 @@ export interface Assignment {
   providerForeignId: string | null;
   operatoryForeignId: string | null;
   descriptorForeignIds: string[];
+  /** What an update asks for, and what the HRS had before it, in the HRS's own ids; empty for other commands. */
+  wanted: AppointmentChanges;
+  before: AppointmentChanges;
 }
 
-/** The command's appointment with all that a write of it names. Throws when one of them is gone. */
+export interface AlertAssignment {
+  about: 'alert';
+  connection: ConnectionRow;
+  alert: PatientAlertRow;
+  patientForeignId: string | null;
+}
+
+export type Assignment = AppointmentAssignment | AlertAssignment;
+
+/** The command's appointment or alert, with all that a write of it names. Throws when one of them is gone. */
 export async function readAssignment(tx: Tx, command: CommandRow): Promise<Assignment> {
-  const appointment = await tx
-    .selectFrom('appointment')
-    .selectAll()
-    .where('id', '=', command.appointment_id)
-    .executeTakeFirstOrThrow();
   const connection = await tx
     .selectFrom('connection')
     .selectAll()
     .where('id', '=', command.connection_id)
     .executeTakeFirstOrThrow();
+  return command.appointment_id === null
+    ? readAlert(tx, command, connection)
+    : readAppointment(tx, command, connection, command.appointment_id);
+}
+
+async function readAlert(tx: Tx, command: CommandRow, connection: ConnectionRow): Promise<AlertAssignment> {
+  const { patient_foreign_id: patientForeignId, ...alert } = await tx
+    .selectFrom('patient_alert')
+    .innerJoin('patient', 'patient.id', 'patient_alert.patient_id')
+    .selectAll('patient_alert')
+    .select('patient.foreign_id as patient_foreign_id')
+    .where('patient_alert.id', '=', command.patient_alert_id)
+    .executeTakeFirstOrThrow();
+  return { about: 'alert', connection, alert, patientForeignId };
+}
+
+interface Names
+  extends Pick<
+    AppointmentAssignment,
+    'guarantorForeignId' | 'locationForeignId' | 'providerForeignId' | 'operatoryForeignId' | 'descriptorForeignIds'
+  > {
+  wantedOperatory: string | null;
+  earlierOperatory: string | null;
+}
+
+async function readAppointment(
+  tx: Tx,
+  { kind, changes, previous }: CommandRow,
+  connection: ConnectionRow,
+  appointmentId: number,
+): Promise<AppointmentAssignment> {
+  const appointment = await tx
+    .selectFrom('appointment')
+    .selectAll()
+    .where('id', '=', appointmentId)
+    .executeTakeFirstOrThrow();
   const patient =
     appointment.patient_id === null
       ? null
       : await tx.selectFrom('patient').selectAll().where('id', '=', appointment.patient_id).executeTakeFirstOrThrow();
-  const names = await sql<Omit<Assignment, 'appointment' | 'connection' | 'patient'>>`
+  const result = await sql<Names>`
     select
       (select foreign_id from location where id = ${appointment.location_id}) as "locationForeignId",
       (select foreign_id from provider where id = ${appointment.provider_id}) as "providerForeignId",
       (select foreign_id from operatory where id = ${appointment.operatory_id}) as "operatoryForeignId",
+      (select foreign_id from operatory where id = ${changes.operatory_id ?? null}) as "wantedOperatory",
+      (select foreign_id from operatory where id = ${previous.operatory_id ?? null}) as "earlierOperatory",
       (select foreign_id from patient where id = ${patient?.guarantor_id ?? null}) as "guarantorForeignId",
       array(select foreign_id from descriptor where id = any(${appointment.descriptor_ids}) order by id) as "descriptorForeignIds"
   `.execute(tx);
-  return { connection, appointment, patient, ...(names.rows[0] as (typeof names.rows)[0]) };
+  const { wantedOperatory, earlierOperatory, ...names } = result.rows[0] as Names;
+  const isUpdate = kind === 'update';
+  return {
+    about: 'appointment',
+    connection,
+    appointment,
+    patient,
+    ...names,
+    wanted: isUpdate ? inForeignIds(changes, wantedOperatory) : {},
+    before: isUpdate ? inForeignIds(previous, earlierOperatory) : {},
+  };
+}
+
+/** Columns as an update stores them, in the contract's words. */
+function inForeignIds(columns: Record<string, unknown>, operatoryForeignId: string | null): AppointmentChanges {
+  return {
+    ...('start_at' in columns && { startAt: String(columns.start_at), endAt: String(columns.end_at) }),
+    ...('operatory_id' in columns && { operatoryForeignId }),
+    ...('note' in columns && { note: columns.note as string | null }),
+  };
 }
 
 /**
@@ -47,14 +112,29 @@ export async function readAssignment(tx: Tx, command: CommandRow): Promise<Assig
  * cancellation of what was never written), `gone` when what is to be changed was never there.
  */
 export function writeOf(command: CommandRow, assignment: Assignment): Write | null | 'gone' {
+  return assignment.about === 'alert' ? alertWrite(command, assignment) : appointmentWrite(command, assignment);
+}
+
+function alertWrite({ kind, marker, changes }: CommandRow, assignment: AlertAssignment): Write | 'gone' {
+  const { alert, patientForeignId } = assignment;
+  if (kind === 'create_alert') {
+    return patientForeignId === null ? 'gone' : { kind, marker, alert: { patientForeignId, note: alert.note } };
+  }
+  if (alert.foreign_id === null) return 'gone';
+  return { kind: 'change_alert', marker, foreignId: alert.foreign_id, disabled: changes.disabled_at !== null };
+}
+
+function appointmentWrite(command: CommandRow, assignment: AppointmentAssignment): Write | null | 'gone' {
   const { appointment, patient } = assignment;
+  const { marker } = command;
+  const appointmentsPerTimeslot = appointment.appointments_per_timeslot;
   if (command.kind === 'create') {
     if (patient && patient.foreign_id === null) {
       return { kind: 'create_patient', marker: patient.marker as string, patient: newPatient(patient, assignment) };
     }
     return {
       kind: 'create_appointment',
-      marker: command.marker,
+      marker,
       appointment: {
         locationForeignId: assignment.locationForeignId,
         patientForeignId: patient?.foreign_id ?? null,
@@ -65,18 +145,26 @@ export function writeOf(command: CommandRow, assignment: Assignment): Write | nu
         endAt: appointment.end_at,
         unavailable: appointment.unavailable,
         note: appointment.note,
+        appointmentsPerTimeslot,
       },
     };
   }
-  if (appointment.foreign_id === null) return command.kind === 'cancel' ? null : 'gone';
-  if (command.kind === 'check_in') {
-    const checkinAt = String(command.changes.checkin_at);
-    return { kind: 'check_in', marker: command.marker, foreignId: appointment.foreign_id, checkinAt };
+  const foreignId = appointment.foreign_id;
+  if (foreignId === null) return command.kind === 'cancel' ? null : 'gone';
+  switch (command.kind) {
+    case 'confirm':
+    case 'cancel':
+      return { kind: command.kind, marker, foreignId };
+    case 'check_in':
+      return { kind: 'check_in', marker, foreignId, checkinAt: String(command.changes.checkin_at) };
+    case 'update':
+      return { kind: 'update', marker, foreignId, changes: assignment.wanted, appointmentsPerTimeslot };
+    default:
+      throw new Error(`a command of an appointment cannot be a ${command.kind}`);
   }
-  return { kind: command.kind, marker: command.marker, foreignId: appointment.foreign_id };
 }
 
-function newPatient(patient: PatientRow, assignment: Assignment): NewPatient {
+function newPatient(patient: PatientRow, assignment: AppointmentAssignment): NewPatient {
   return {
     firstName: patient.first_name,
     middleName: patient.middle_name,

@@ -15,6 +15,7 @@ import { ApiError } from '../errors.ts';
 import { prepared, type Tx } from '../store/database.ts';
 import { readAvailabilities } from '../store/schedule.ts';
 import type { ConnectionRow } from '../store/schema.ts';
+import { conflicts, countClaims, insertClaims, isTaken, lockDays, type Place, taken } from './claims.ts';
 
 /** What the HRS behind a connection can do. */
 export type CapabilitiesOf = (connection: Pick<ConnectionRow, 'id' | 'kind' | 'config'>) => Capabilities;
@@ -28,18 +29,11 @@ export interface BookingRequest extends Omit<Booking, 'startMs' | 'endMs'> {
   times: (place: { tz: string; typeMinutes: number | null }) => { startMs: number; endMs: number };
 }
 
-export interface Booking {
-  institutionId: number;
-  locationId: number;
-  /** Null only for a block of an operatory. */
-  providerId: number | null;
-  operatoryId: number | null;
+export interface Booking extends Place {
   /** Null only for a block. */
   patientId: number | null;
   appointmentTypeId: number | null;
   descriptorIds: number[] | null;
-  startMs: number;
-  endMs: number;
   unavailable: boolean;
   note: string | null;
   isGuardian: boolean;
@@ -75,17 +69,7 @@ export async function book(
   const facts = await readFacts(tx, request);
   const { times, ...asked } = request;
   const booking: Booking = { ...asked, ...times({ tz: facts.tz, typeMinutes: facts.type?.minutes ?? null }) };
-  const { startMs, endMs } = booking;
-  if (startMs <= nowMs) throw new ApiError('in_the_past', 'start_time must be in the future');
-  if (endMs <= startMs)
-    throw new ApiError('invalid_parameter', 'Invalid parameter appt[end_time]: must be after start_time');
-  const longest = booking.unavailable ? LONGEST_BLOCK : LONGEST_APPOINTMENT;
-  if (endMs - startMs > longest.ms) {
-    throw new ApiError(
-      'invalid_parameter',
-      `Invalid parameter appt[end_time]: must be at most ${longest.text} after start_time`,
-    );
-  }
+  checkSpan(booking, nowMs);
   check(booking, facts);
   checkCapable(booking, facts, capabilitiesOf);
   if (await isTaken(tx, booking)) throw taken();
@@ -94,7 +78,22 @@ export async function book(
   return insert(tx, booking, facts, nowMs);
 }
 
-const taken = () => new ApiError('slot_taken', 'The slot is taken: this time is no longer available');
+/** Throws ApiError unless it lies in the future, ends after it begins and is not absurdly long. */
+export function checkSpan(
+  { startMs, endMs, unavailable }: Pick<Booking, 'startMs' | 'endMs' | 'unavailable'>,
+  nowMs: number,
+): void {
+  if (startMs <= nowMs) throw new ApiError('in_the_past', 'start_time must be in the future');
+  if (endMs <= startMs)
+    throw new ApiError('invalid_parameter', 'Invalid parameter appt[end_time]: must be after start_time');
+  const longest = unavailable ? LONGEST_BLOCK : LONGEST_APPOINTMENT;
+  if (endMs - startMs > longest.ms) {
+    throw new ApiError(
+      'invalid_parameter',
+      `Invalid parameter appt[end_time]: must be at most ${longest.text} after start_time`,
+    );
+  }
+}
 
 async function readFacts(tx: Tx, booking: BookingRequest): Promise<Facts> {
   const { institutionId: institution, providerId, operatoryId, patientId, appointmentTypeId, descriptorIds } = booking;
@@ -148,6 +147,13 @@ function check(booking: Booking, facts: Facts): void {
   }
 }
 
+/** For whoever asks for more appointments in one time than the HRS knows. */
+export const tooManyPerTimeslot = ({ appointmentsPerTimeslot: most }: Pick<Capabilities, 'appointmentsPerTimeslot'>) =>
+  new ApiError(
+    'not_supported_by_hrs',
+    `This health record system takes at most ${most} ${most === 1 ? 'appointment' : 'appointments'} per timeslot.`,
+  );
+
 /** What the HRS cannot take is refused before anything is stored. */
 function checkCapable(booking: Booking, facts: Facts, capabilitiesOf: CapabilitiesOf): void {
   if (!facts.connection) return;
@@ -156,6 +162,7 @@ function checkCapable(booking: Booking, facts: Facts, capabilitiesOf: Capabiliti
   if (!able.createAppointment) throw refuse('appointments');
   if (booking.unavailable && !able.createBlock) throw refuse('blocks');
   if (facts.patient?.is_new && !able.createPatient) throw refuse('new patients');
+  if (booking.appointmentsPerTimeslot > able.appointmentsPerTimeslot) throw tooManyPerTimeslot(able);
 }
 
 const HOURS_REFUSALS: Record<Exclude<Bookable, 'ok'>, ApiError> = {
@@ -168,7 +175,12 @@ const HOURS_REFUSALS: Record<Exclude<Bookable, 'ok'>, ApiError> = {
   inactive_operatory: new ApiError('inactive', 'operatory_id is inactive'),
 };
 
-async function checkHours(tx: Tx, booking: Booking, facts: Facts): Promise<void> {
+/** Throws ApiError unless the provider's stored hours have room for it, and for its type. */
+export async function checkHours(
+  tx: Tx,
+  booking: Pick<Booking, 'locationId' | 'providerId' | 'operatoryId' | 'startMs' | 'endMs'>,
+  facts: Pick<Facts, 'tz' | 'type'>,
+): Promise<void> {
   const providerId = booking.providerId as number;
   const availabilities = await readAvailabilities(tx, booking.locationId, [providerId]);
   // Hours bound to operatories that are not asked for stay usable: which of them are open is the HRS's affair.
@@ -187,54 +199,9 @@ async function checkHours(tx: Tx, booking: Booking, facts: Facts): Promise<void>
   if (verdict !== 'ok') throw HOURS_REFUSALS[verdict];
 }
 
-/** What stands in the way: live appointments and blocks of the HRS, bookings under way, blocks of the whole location. */
-function conflicts(booking: Booking) {
-  const { locationId, providerId, operatoryId } = booking;
-  const from = toIso(booking.startMs);
-  const to = toIso(booking.endMs);
-  const live = sql`not cancelled and deleted_at is null and end_at > ${from} and start_at < ${to}`;
-  const recent = sql`start_at > cast(${from} as timestamptz) - interval '1 day'`;
-  const wholeLocation = sql`location_id = ${locationId} and provider_id is null and operatory_id is null`;
-  return sql`
-    select 1 from appointment where provider_id = ${providerId} and ${recent} and ${live}
-    union all
-    select 1 from appointment where operatory_id = ${operatoryId} and ${recent} and ${live}
-    union all
-    select 1 from appointment where ${wholeLocation} and ${recent} and ${live}
-    union all
-    select 1 from appointment where institution_id = ${booking.institutionId} and end_at - start_at > interval '1 day'
-      and ${live} and (provider_id = ${providerId} or operatory_id = ${operatoryId} or (${wholeLocation}))
-    union all
-    select 1 from claim where resource = 'provider' and resource_id = ${providerId} and end_at > ${from} and start_at < ${to}
-    union all
-    select 1 from claim where resource = 'operatory' and resource_id = ${operatoryId} and end_at > ${from} and start_at < ${to}`;
-}
-
-/** A look without the lock: turns most of a crowd away before it queues. What passes is looked at again. */
-async function isTaken(tx: Tx, booking: Booking): Promise<boolean> {
-  const result = await sql`${prepared} select 1 where exists (${conflicts(booking)})`.execute(tx);
-  return result.rows.length > 0;
-}
-
-/** Every booking takes its locks in the same order, so two of them can wait for each other but never in a ring. */
-async function lockDays(tx: Tx, { providerId, operatoryId, startMs, endMs }: Booking): Promise<void> {
-  const keys: string[] = [];
-  for (let day = Math.floor(startMs / DAY_MS); day * DAY_MS < endMs; day += 1) {
-    if (providerId !== null) keys.push(`provider:${providerId}:${day}`);
-    if (operatoryId !== null) keys.push(`operatory:${operatoryId}:${day}`);
-  }
-  keys.sort();
-  await sql`${prepared} select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(cast(${keys} as text[])) as key`.execute(
-    tx,
-  );
-}
-
 async function insert(tx: Tx, booking: Booking, facts: Facts, nowMs: number): Promise<number> {
   const startAt = toIso(booking.startMs);
   const endAt = toIso(booking.endMs);
-  const claims: [string, number][] = [];
-  if (booking.providerId !== null) claims.push(['provider', booking.providerId]);
-  if (booking.operatoryId !== null) claims.push(['operatory', booking.operatoryId]);
   const { institutionId, providerId, operatoryId } = booking;
   const marker = randomUUID();
   const result = await sql<{ id: number; claims: number }>`${prepared}
@@ -242,18 +209,13 @@ async function insert(tx: Tx, booking: Booking, facts: Facts, nowMs: number): Pr
     made as (
       insert into appointment (institution_id, connection_id, location_id, patient_id, provider_id, operatory_id,
         appointment_type_id, descriptor_ids, marker, start_at, end_at, unavailable, note, is_guardian,
-        is_new_clients_patient, referrer, created_by_user_id, command_sequence)
+        is_new_clients_patient, referrer, appointments_per_timeslot, created_by_user_id, command_sequence)
       select ${institutionId}, ${facts.connection_id}, ${booking.locationId}, ${facts.patient?.id ?? null}, ${providerId},
         ${operatoryId}, ${facts.type?.id ?? null}, cast(${facts.descriptor_ids} as bigint[]), ${marker}, ${startAt}, ${endAt},
         ${booking.unavailable}, ${booking.note}, ${booking.isGuardian}, ${booking.isNewClientsPatient},
-        ${booking.referrer}, ${booking.apiUserId}, 1
+        ${booking.referrer}, ${booking.appointmentsPerTimeslot}, ${booking.apiUserId}, 1
       from free returning id),
-    claimed as (
-      insert into claim (institution_id, appointment_id, resource, resource_id, start_at, end_at)
-      select ${institutionId}, made.id, wanted.resource, wanted.resource_id, ${startAt}, ${endAt}
-      from made, unnest(cast(${claims.map(([kind]) => kind)} as text[]), cast(${claims.map(([, id]) => id)} as bigint[]))
-        as wanted (resource, resource_id)
-      on conflict do nothing returning 1),
+    claimed as (${insertClaims(booking, sql`select id from made`)}),
     commanded as (
       insert into command (institution_id, connection_id, appointment_id, sequence, kind, marker, expires_at, history)
       select ${institutionId}, ${facts.connection_id}, made.id, 1, 'create', ${marker}, ${startAt},
@@ -262,6 +224,6 @@ async function insert(tx: Tx, booking: Booking, facts: Facts, nowMs: number): Pr
   `.execute(tx);
   const made = result.rows[0];
   // Claims that met another's fewer than wanted: the transaction ends here and takes the appointment with it.
-  if (!made || Number(made.claims) !== claims.length) throw taken();
+  if (!made || Number(made.claims) !== countClaims(booking)) throw taken();
   return made.id;
 }

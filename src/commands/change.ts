@@ -1,9 +1,8 @@
 /**
- * Taking a change of an appointment: confirm, cancel, check in. The row shows the wish at once; the command
+ * Taking a change of an appointment: move, confirm, check in, cancel. The row shows the wish at once; the command
  * carries it into the HRS, and its outcome keeps or takes back what the row shows.
  */
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import type { ReasonCode } from '../domain/records.ts';
 import { DAY_MS } from '../domain/zone.ts';
@@ -11,23 +10,29 @@ import { ApiError, notFound } from '../errors.ts';
 import type { Tx } from '../store/database.ts';
 import type { AppointmentRow, CommandKind } from '../store/schema.ts';
 import type { CapabilitiesOf } from './book.ts';
-import { concludeUnsentCreate } from './outcome.ts';
+import { concludeUnsentCreate } from './conclude.ts';
+import { holdTime, takeUpdate, type Update } from './update.ts';
 
 const HOUR_MS = 3_600_000;
+/** Each holds its time until its end: without a bound, one appointment could close a calendar while the HRS is off. */
+const MAX_OPEN_MOVES = 5;
 
 export interface Change {
   confirmed?: boolean | undefined;
   cancelled?: boolean | undefined;
   /** When the patient arrived. */
   checkinAt?: string | undefined;
+  /** Time, operatory and note, which one command carries together. */
+  update?: Update | undefined;
 }
 
 const notSynced = () =>
   new ApiError('not_synced', 'Cannot update appointment because it is not synced with the PMS and/or a live client');
 
 /**
- * Stores the change and queues one command for each field that really changes; a field that already has the
- * wanted value costs nothing. Throws ApiError. The caller wakes `commands` after its commit.
+ * Stores the change and queues a command for each kind of change that really is one; what already has the wanted
+ * value costs nothing. A move comes first, so that the appointment is confirmed where it will be. Throws ApiError.
+ * The caller wakes `commands` after its commit.
  */
 export async function change(
   tx: Tx,
@@ -37,7 +42,7 @@ export async function change(
   nowMs: number,
   capabilitiesOf: CapabilitiesOf,
 ): Promise<void> {
-  const row = await tx
+  let row = await tx
     .selectFrom('appointment')
     .selectAll()
     .where('id', '=', appointmentId)
@@ -60,6 +65,14 @@ export async function change(
     .executeTakeFirst();
   const capabilities = connection ? capabilitiesOf(connection) : null;
 
+  if (wanted.update) {
+    if (row.foreign_id === null || (await countOpenMoves(tx, row.id)) >= MAX_OPEN_MOVES) throw notSynced();
+    const changes = await takeUpdate(tx, row, wanted.update, nowMs, capabilities);
+    if (changes) {
+      await submit(tx, row, 'update', changes, nowMs);
+      row = { ...row, ...changes };
+    }
+  }
   if (wanted.confirmed && !row.confirmed) {
     checkChangeable(row, capabilities?.confirm, 'confirmed');
     const at = toIso(nowMs);
@@ -84,13 +97,24 @@ export async function change(
   if (wanted.cancelled) {
     if (!capabilities?.cancel) throw notSupported('cancelled');
     await concludeUnsentCreate(tx, row.id, nowMs);
-    await keepTime(tx, row);
+    await holdTime(tx, row.id);
     await submit(tx, row, 'cancel', { cancelled: true, cancelled_at: toIso(nowMs) }, nowMs);
   }
 }
 
 const notSupported = (field: string) =>
   new ApiError('not_supported_by_hrs', `EMR does not support appointment update of ${field}.`);
+
+async function countOpenMoves(tx: Tx, appointmentId: number): Promise<number> {
+  const { count } = await tx
+    .selectFrom('command')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('appointment_id', '=', appointmentId)
+    .where('kind', '=', 'update')
+    .where('finished_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
 
 /** What the HRS does not have yet cannot be changed there, and what it cannot do is refused before it is stored. */
 function checkChangeable(row: AppointmentRow, capable: boolean | undefined, field: string): void {
@@ -111,17 +135,6 @@ export async function submitRemoval(tx: Tx, appointmentId: number, nowMs: number
     .executeTakeFirst();
   if (!row || row.cancelled || row.connection_id === null) return;
   await submit(tx, row, 'cancel', { cancelled: true, cancelled_at: toIso(nowMs) }, nowMs, 'duplicate_suspected');
-}
-
-/** Until the HRS has let go of it, the time is not offered to the next one: its booking would be refused there. */
-async function keepTime(tx: Tx, row: AppointmentRow): Promise<void> {
-  await sql`
-    insert into claim (institution_id, appointment_id, resource, resource_id, start_at, end_at)
-    select a.institution_id, a.id, r.resource, r.resource_id, a.start_at, a.end_at
-    from appointment a
-      cross join lateral (values ('provider', a.provider_id), ('operatory', a.operatory_id)) as r (resource, resource_id)
-    where a.id = ${row.id} and r.resource_id is not null and a.foreign_id is not null
-    on conflict do nothing`.execute(tx);
 }
 
 async function submit(
@@ -152,7 +165,7 @@ async function submit(
       changes: JSON.stringify(changes),
       previous: JSON.stringify(previous),
       reason_code: reason,
-      expires_at: expiryOf(row, kind, nowMs),
+      expires_at: kind === 'update' ? await expiryOfUpdate(tx, row, changes, nowMs) : expiryOf(row, kind, nowMs),
       history: JSON.stringify([{ state: 'queued', at: toIso(nowMs) }]),
     })
     .execute();
@@ -162,4 +175,25 @@ async function submit(
 function expiryOf(row: AppointmentRow, kind: CommandKind, nowMs: number): string {
   if (kind === 'check_in') return toIso(Math.max(Date.parse(row.end_at), nowMs) + DAY_MS);
   return Date.parse(row.start_at) > nowMs ? row.start_at : toIso(nowMs + HOUR_MS);
+}
+
+/**
+ * The earlier of the old start and the new: after the one the patient is in the chair, and the other cannot be kept
+ * any more. A move that waits for an earlier one goes no later than that, because until then its old start counts.
+ */
+async function expiryOfUpdate(
+  tx: Tx,
+  row: AppointmentRow,
+  changes: Partial<AppointmentRow>,
+  nowMs: number,
+): Promise<string> {
+  const earlier = await tx
+    .selectFrom('command')
+    .select((eb) => eb.fn.min('expires_at').as('at'))
+    .where('appointment_id', '=', row.id)
+    .where('kind', '=', 'update')
+    .where('finished_at', 'is', null)
+    .executeTakeFirst();
+  const ends = [expiryOf(row, 'update', nowMs), changes.start_at, earlier?.at].filter((at) => at != null);
+  return toIso(Math.min(...ends.map((at) => Date.parse(at))));
 }

@@ -1,4 +1,4 @@
-/** Takes up what is due, one command of an appointment at a time and in the order of their sequence. */
+/** Takes up what is due, one command of an appointment or alert at a time and in the order of their sequence. */
 import { sql } from 'kysely';
 import { type Job, type Loop, startLoop } from '../jobs/loop.ts';
 import { type Database, forAll } from '../store/database.ts';
@@ -30,7 +30,7 @@ export function startCommands(services: CommandServices): Loop {
 }
 
 /**
- * The command that is due longest, under a lease and a new fence: never one whose appointment has an earlier
+ * The command that is due longest, under a lease and a new fence: never one about something that has an earlier
  * command open. SKIP LOCKED lets several workers ask at once.
  */
 async function claimCommand(db: Database): Promise<CommandRow | null> {
@@ -42,6 +42,9 @@ async function claimCommand(db: Database): Promise<CommandRow | null> {
         and (command.lease_until is null or command.lease_until < now())
         and not exists (select 1 from command earlier
           where earlier.appointment_id = command.appointment_id and earlier.finished_at is null
+            and earlier.sequence < command.sequence)
+        and not exists (select 1 from command earlier
+          where earlier.patient_alert_id = command.patient_alert_id and earlier.finished_at is null
             and earlier.sequence < command.sequence)
         -- A patient the HRS does not have yet is written by the first of its bookings; the others wait for that.
         and not exists (select 1 from appointment booked

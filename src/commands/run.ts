@@ -1,32 +1,35 @@
 /**
  * Carrying one command into the HRS. Its intent is committed before the first byte leaves, no transaction is open
  * while the HRS works, and a lost answer is looked up, never sent again blindly. What comes next is machine.ts's
- * to say; how it ended is written by outcome.ts.
+ * to say; how it ended is written by conclude.ts.
  */
 import { type Clock, toIso } from '../clock.ts';
 import {
   type Connector,
   type ConnectorKind,
   HrsNonsense,
-  type LookFor,
   OutcomeUnknown,
   Unavailable,
   type Write,
   type WriteResult,
 } from '../connectors/connector.ts';
-import { type AppointmentRecord, type PatientRecord, REASONS } from '../domain/records.ts';
+import { REASONS } from '../domain/records.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { type Database, forAll } from '../store/database.ts';
 import type { CommandRow, CommandState, ConnectionRow } from '../store/schema.ts';
+import { adoptPatient } from './adoption.ts';
 import { type Assignment, readAssignment, writeOf } from './assignment.ts';
+import { conclude } from './conclude.ts';
 import { afterSearchFailed, type CommandFacts, type NextMove, nextMove, retryDelayMs } from './machine.ts';
-import { adoptPatient, conclude, type Outcome, withHistory } from './outcome.ts';
+import { type Outcome, withHistory } from './outcome.ts';
+import { isCreate, judge, lookAt, lookFor, type Verdict, type WrittenRecord } from './recognition.ts';
 import { setWriteStatus } from './write-status.ts';
 
 /** A connector's own bounds are shorter; this one ends a connector that forgot. */
 const CALL_TIMEOUT_MS = 15_000;
+
 export interface CommandServices {
   db: Database;
   clock: Clock;
@@ -132,7 +135,7 @@ class Run {
     if (write === null) return this.finish({ state: 'complete' });
     if (write === 'gone') return this.finish(GONE);
     const nowMs = this.services.clock.nowMs();
-    const step = write.kind === 'create_patient' ? 'patient' : 'appointment';
+    const step = STEPS[write.kind] ?? null;
     const settlesAt = toIso(nowMs + CALL_TIMEOUT_MS + this.connector.capabilities.settleMs);
     const wasSearched = this.command.state === 'searched';
     const earlier = this.command;
@@ -204,24 +207,33 @@ class Run {
 
   /** The HRS said "done": believed once the record has been read back and is the one that was written. */
   private async verify(write: Write, foreignId: string): Promise<void> {
-    const look: LookFor =
-      write.kind === 'create_patient' ? { kind: 'patient', foreignId } : { kind: 'appointment', foreignId };
-    let found: (PatientRecord | AppointmentRecord)[];
+    let found: WrittenRecord[];
     try {
-      found = await this.connector.find(look, this.signal());
+      found = await this.connector.find(lookAt(write, foreignId), this.signal());
     } catch {
       return this.doubt();
     }
     const record = found[0];
-    const isCreate = write.kind === 'create_patient' || write.kind === 'create_appointment';
-    if (record && isWhatWasWritten(write, record)) return this.written(record);
-    if (!isCreate) {
+    const verdict = record && this.judge(write, record);
+    if (record && verdict === 'written') return this.written(record);
+    if (record && verdict === 'overtaken') return this.overtaken(record);
+    if (!isCreate(write)) {
       if (record) return this.notWritten();
       return this.finish(write.kind === 'cancel' ? { state: 'complete' } : GONE);
     }
     if (this.connector.capabilities.marker !== 'none') return this.search({ lied: true });
     // Somebody else's record, or none, and no way to look for ours.
     return record ? this.finish(MISMATCH) : this.notWritten();
+  }
+
+  private judge(write: Write, record: WrittenRecord): Verdict {
+    const { assignment } = this;
+    return judge(write, record, assignment.about === 'appointment' ? assignment.before : {});
+  }
+
+  /** Staff have had the last word: sending the change again would undo theirs. */
+  private overtaken(record: WrittenRecord): Promise<void> {
+    return this.finish({ ...OVERTAKEN, record: record.kind === 'patient' ? null : record });
   }
 
   /** "Yes" and nothing there: tried again as often as the machine allows, then told as it is. */
@@ -237,10 +249,10 @@ class Run {
     );
   }
 
-  private async written(record: PatientRecord | AppointmentRecord): Promise<void> {
-    if (record.kind === 'appointment') return this.finish({ state: 'complete', record });
+  private async written(record: WrittenRecord): Promise<void> {
+    if (record.kind !== 'patient') return this.finish({ state: 'complete', record });
     const { institution_id } = this.command;
-    const patientId = this.assignment.appointment.patient_id;
+    const patientId = this.assignment.about === 'appointment' ? this.assignment.appointment.patient_id : null;
     if (patientId !== null) {
       await forAll(this.services.db, (tx) =>
         adoptPatient(tx, institution_id, patientId, record, this.services.clock.nowMs()),
@@ -276,7 +288,7 @@ class Run {
         retryable: false,
       });
     }
-    let found: (PatientRecord | AppointmentRecord)[];
+    let found: WrittenRecord[];
     try {
       found = await this.connector.find(look, this.signal());
     } catch (error) {
@@ -289,8 +301,10 @@ class Run {
       return this.waitUntil('settling', untilMs, failures + 1);
     }
     await this.reached();
-    const record = found.find((one) => isWhatWasWritten(write, one));
+    const record = found.find((one) => this.judge(write, one) === 'written');
     if (record) return this.written(record);
+    const changed = found.find((one) => this.judge(write, one) === 'overtaken');
+    if (changed) return this.overtaken(changed);
     if (said.refusal) return this.refused(write, said.refusal);
     if (said.lied) return this.notWritten();
     if (write.kind === 'cancel' && found.length === 0) return this.finish({ state: 'complete' });
@@ -302,8 +316,8 @@ class Run {
 
   private async refused(write: Write, result: Refusal): Promise<void> {
     // What is refused may be so already, by somebody at the front desk; and what the row shows must be the truth.
-    const record = 'foreignId' in write ? await this.readBack(write.foreignId) : null;
-    if (record && isWhatWasWritten(write, record)) return this.finish({ state: 'complete', record });
+    const record = 'foreignId' in write ? await this.readBack(write, write.foreignId) : null;
+    if (record && this.judge(write, record) === 'written') return this.finish({ state: 'complete', record });
     const reason =
       write.kind === 'create_patient' && result.reason === 'refused_by_hrs' ? 'patient_rejected' : result.reason;
     return this.finish({
@@ -316,10 +330,10 @@ class Run {
     });
   }
 
-  private async readBack(foreignId: string): Promise<AppointmentRecord | null> {
+  private async readBack(write: Write, foreignId: string): Promise<Exclude<WrittenRecord, { kind: 'patient' }> | null> {
     try {
-      const [record] = await this.connector.find({ kind: 'appointment', foreignId }, this.signal());
-      return record?.kind === 'appointment' ? record : null;
+      const [record] = await this.connector.find(lookAt(write, foreignId), this.signal());
+      return record && record.kind !== 'patient' ? record : null;
     } catch {
       return null;
     }
@@ -343,30 +357,13 @@ const GONE: Outcome = {
 
 const MISMATCH: Outcome = { state: 'incomplete', reason: 'mismatch', message: REASONS.mismatch, retryable: false };
 
+const OVERTAKEN: Outcome = { state: 'failed', reason: 'overtaken', message: REASONS.overtaken, retryable: true };
+
 /** An HRS that says "done" and does nothing is believed this many times. */
 const MAX_LIES = 3;
 
-function lookFor(write: Write): LookFor {
-  if (write.kind === 'create_patient') return { kind: 'patient', marker: write.marker };
-  if (write.kind === 'create_appointment') return { kind: 'appointment', marker: write.marker };
-  return { kind: 'appointment', foreignId: write.foreignId };
-}
-
-function isWhatWasWritten(write: Write, record: PatientRecord | AppointmentRecord): boolean {
-  switch (write.kind) {
-    case 'create_patient':
-      return record.kind === 'patient' && (record.marker === null || record.marker === write.marker);
-    case 'create_appointment':
-      return (
-        record.kind === 'appointment' &&
-        (record.marker === write.marker ||
-          (record.marker === null && Date.parse(record.startAt) === Date.parse(write.appointment.startAt)))
-      );
-    case 'confirm':
-      return record.kind === 'appointment' && record.confirmed;
-    case 'cancel':
-      return record.kind === 'appointment' && record.cancelled;
-    case 'check_in':
-      return record.kind === 'appointment' && record.checkinAt !== null;
-  }
-}
+/** Which write of a booking is under way: its patient comes first. */
+const STEPS: Partial<Record<Write['kind'], 'patient' | 'appointment'>> = {
+  create_patient: 'patient',
+  create_appointment: 'appointment',
+};

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import type { ProviderRow } from '../store/schema.ts';
 import { appointmentTypeShape } from './appointment-type.ts';
-import { availabilityShape } from './availability.ts';
+import { type AvailabilityView, availabilityShape, type WorkingHourView, workingHourShape } from './availability.ts';
 import { foreignIdType } from './foreign-id.ts';
 import { locationShape } from './location.ts';
 import { userShape } from './user.ts';
+import type { Version } from './version.ts';
 
 export interface ProviderWithNames extends ProviderRow {
   connection_kind: string | null;
@@ -26,16 +27,27 @@ export const providerShape = userShape
 
 export type ProviderView = z.infer<typeof providerShape>;
 
-export const providerWithResourcesShape = providerShape
-  .extend({
-    provider_requestables: z.array(z.object({ location_id: z.int() })),
-    locations: z.array(locationShape).optional(),
-    availabilities: z.array(availabilityShape).optional(),
-    appointment_types: z.array(appointmentTypeShape).optional(),
-  })
+const resourcesShape = providerShape.extend({
+  provider_requestables: z.array(z.object({ location_id: z.int() })),
+  locations: z.array(locationShape).optional(),
+  appointment_types: z.array(appointmentTypeShape).optional(),
+});
+
+const withResourcesShape = resourcesShape
+  .extend({ availabilities: z.array(workingHourShape).optional() })
   .meta({ id: 'ProviderWithResources' });
 
-export type ProviderWithResources = z.infer<typeof providerWithResourcesShape>;
+const withResourcesShapeV2 = resourcesShape
+  .extend({ availabilities: z.array(availabilityShape).optional() })
+  .meta({ id: 'ProviderWithResourcesV2' });
+
+/** What is called `availabilities` in both has each version's own shape of hours. */
+export const providerWithResourcesShapeOf = (version: Version) =>
+  version === 'v2' ? withResourcesShapeV2 : withResourcesShape;
+
+export type ProviderWithResources = z.infer<typeof resourcesShape> & {
+  availabilities?: (AvailabilityView | WorkingHourView)[];
+};
 
 export function viewProvider(row: ProviderWithNames): ProviderView {
   const name = `${row.first_name} ${row.last_name}`;

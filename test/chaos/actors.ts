@@ -1,5 +1,6 @@
 /** Who does something while everything breaks: apps that book, a front desk, whatever makes a practice fail, a killer. */
 import { randomUUID } from 'node:crypto';
+import { checkAnswer } from '../harness/contract.ts';
 import type { Body, Demo, Reply } from '../harness/program.ts';
 import type { Fleet } from './fleet.ts';
 
@@ -57,57 +58,95 @@ async function request(url: string, method: string, headers: Record<string, stri
 /** Asks whichever API process is there, again and again under one key, until one answers; null when none does. */
 async function ask({ fleet, demo }: Stage, random: Random, method: string, path: string, body?: unknown, key?: string) {
   const deadlineMs = Date.now() + PATIENCE_MS;
-  const headers = { authorization: demo.api_key, 'nex-api-version': 'v2', ...(key && { 'idempotency-key': key }) };
+  // v2 knows no moves.
+  const version = method === 'PATCH' ? 'v3.0.0' : 'v2';
+  const headers = { authorization: demo.api_key, 'nex-api-version': version, ...(key && { 'idempotency-key': key }) };
   while (Date.now() < deadlineMs) {
     const urls = fleet.urls();
     if (urls.length > 0) {
       const reply = await request(pick(random, urls) + path, method, headers, body).catch(() => null);
-      if (reply && reply.status < 500 && reply.status !== 409) return reply;
+      if (reply && reply.status < 500 && reply.status !== 409) {
+        checkAnswer(
+          { method, path, headers },
+          { ...reply, text: reply.body === null ? '' : JSON.stringify(reply.body) },
+        );
+        return reply;
+      }
     }
     await sleep(100);
   }
   return null;
 }
 
-/** Books, confirms and cancels as an app would that knows nothing of what goes on. */
+/** Books, moves, confirms and cancels as an app would that knows nothing of what goes on, and puts alerts on patients. */
 export async function actAsApp(stage: Stage, random: Random): Promise<void> {
   const { demo, memory } = stage;
-  const booked: number[] = [];
+  const booked: Booked[] = [];
+  const alerts: string[] = [];
   const of = `subdomain=${demo.subdomain}`;
   while (stage.goesOn()) {
     const chance = random();
-    if (chance < 0.6 || booked.length === 0) {
+    if (chance < 0.1) {
+      await alertAsApp(stage, random, alerts);
+    } else if (chance < 0.5 || booked.length === 0) {
       const appt = await composeBooking(stage, random);
       if (!appt) continue;
       const key = randomUUID();
       const path = `/appointments?${of}&location_id=${demo.location_id}`;
       const reply = await ask(stage, random, 'POST', path, { appt }, key);
-      if (reply?.status === 201) remember(stage, key, reply.body.data.appt.id, booked);
+      const { provider_id: providerId } = appt;
+      if (reply?.status === 201) remember(stage, key, { id: reply.body.data.appt.id, providerId }, booked);
       count(memory, `book ${reply?.status ?? 'unanswered'}`);
       // As after an answer that was lost: the same key, the same booking.
       if (reply && random() < 0.2) {
         const again = await ask(stage, random, 'POST', path, { appt }, key);
-        if (again?.status === 201) remember(stage, key, again.body.data.appt.id, booked);
+        if (again?.status === 201) remember(stage, key, { id: again.body.data.appt.id, providerId }, booked);
       }
     } else {
-      const change = chance < 0.8 ? { confirmed: true } : { cancelled: true };
-      const path = `/appointments/${pick(random, booked)}?${of}`;
-      const reply = await ask(stage, random, 'PATCH', path, { appt: change }, randomUUID());
+      const { id, providerId } = pick(random, booked);
+      const change =
+        chance < 0.75
+          ? await composeMove(stage, random, providerId)
+          : chance < 0.87
+            ? { confirmed: true }
+            : { cancelled: true };
+      if (!change) continue;
+      const reply = await ask(stage, random, 'PATCH', `/appointments/${id}?${of}`, { appt: change }, randomUUID());
       count(memory, `${Object.keys(change)[0]} ${reply?.status ?? 'unanswered'}`);
     }
     await sleep(between(random, 50, 400));
   }
 }
 
-function remember({ memory }: Stage, key: string, id: number, booked: number[]): void {
-  const ids = memory.idsByKey.get(key) ?? new Set();
-  memory.idsByKey.set(key, ids.add(id));
-  if (!booked.includes(id)) booked.push(id);
+interface Booked {
+  id: number;
+  providerId: number;
 }
 
-async function composeBooking(stage: Stage, random: Random): Promise<Body | null> {
+function remember({ memory }: Stage, key: string, appt: Booked, booked: Booked[]): void {
+  const ids = memory.idsByKey.get(key) ?? new Set();
+  memory.idsByKey.set(key, ids.add(appt.id));
+  if (!booked.some(({ id }) => id === appt.id)) booked.push(appt);
+}
+
+/** Makes an alert, or disables or enables one that this app has made. */
+async function alertAsApp(stage: Stage, random: Random, alerts: string[]): Promise<void> {
+  const { demo, memory } = stage;
+  const of = `subdomain=${demo.subdomain}`;
+  if (alerts.length === 0 || random() < 0.5) {
+    const path = `/patients/${pick(random, demo.patient_ids)}/alerts`;
+    const reply = await ask(stage, random, 'POST', `${path}?${of}`, { patient_alert: { note: 'chaos' } }, randomUUID());
+    if (reply?.status === 201) alerts.push(`${path}/${reply.body.data.id}`);
+    count(memory, `alert ${reply?.status ?? 'unanswered'}`);
+  } else {
+    const body = { patient_alert: { disabled: random() < 0.6 } };
+    const reply = await ask(stage, random, 'PATCH', `${pick(random, alerts)}?${of}`, body, randomUUID());
+    count(memory, `alert change ${reply?.status ?? 'unanswered'}`);
+  }
+}
+
+async function findSlot(stage: Stage, random: Random, providerId: number): Promise<Body | null> {
   const { demo } = stage;
-  const providerId = pick(random, demo.provider_ids);
   const startDate = new Date(Date.now() + between(random, 1, 20) * DAY_MS).toISOString().slice(0, 10);
   const where = `subdomain=${demo.subdomain}&lids[]=${demo.location_id}&pids[]=${providerId}`;
   const found = await ask(
@@ -117,8 +156,21 @@ async function composeBooking(stage: Stage, random: Random): Promise<Body | null
     `/appointment_slots?${where}&start_date=${startDate}&days=7&slot_length=30`,
   );
   const slots: Body[] = found?.body.data?.[0]?.slots ?? [];
-  if (slots.length === 0) return null;
-  const slot = pick(random, slots);
+  return slots.length === 0 ? null : pick(random, slots);
+}
+
+async function composeMove(stage: Stage, random: Random, providerId: number): Promise<Body | null> {
+  const slot = await findSlot(stage, random, providerId);
+  if (!slot) return null;
+  const change = { start_time: slot.time, end_time: slot.end_time };
+  return random() < 0.5 ? change : { ...change, operatory_id: slot.operatory_id, note: `moved ${slot.time}` };
+}
+
+async function composeBooking(stage: Stage, random: Random): Promise<Body | null> {
+  const { demo } = stage;
+  const providerId = pick(random, demo.provider_ids);
+  const slot = await findSlot(stage, random, providerId);
+  if (!slot) return null;
   const time = {
     provider_id: providerId,
     operatory_id: slot.operatory_id,

@@ -6,14 +6,14 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
-import { randomFrom } from '../../src/seed/invent.ts';
+import { randomFrom } from '../../src/seed/random.ts';
 import { type Database, forAll, openDatabase } from '../../src/store/database.ts';
 import { PASSES_TO_BE_GONE } from '../../src/store/mirror.ts';
 import { startDemoProgram } from '../harness/program.ts';
 import { type ReceivedRequest, startReceiver } from '../harness/receiver.ts';
 import { actAsApp, actAsDesk, actAsFaults, actAsKiller, type Memory, type Stage, sleep } from './actors.ts';
 import { type MemberName, startFleet } from './fleet.ts';
-import { judgeBookings, judgeMirror, judgeWebhooks, readPractice } from './verdict.ts';
+import { judgeAlerts, judgeBookings, judgeMirror, judgeWebhooks, readPractice } from './verdict.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/openchair', import.meta.url));
 
@@ -77,6 +77,7 @@ export async function runChaos({ seed, durationMs, apps, members, kills }: Chaos
     findings.push(
       ...(await judgeInvariants(program.database.url, program.dataDir)),
       ...(await judgeBookings(db, practice, memory)),
+      ...(await judgeAlerts(db, practice)),
       ...(await judgeMirror(db, practice)),
       ...(await judgeWebhooks(db, receiver.requests, eventNames, position)),
     );

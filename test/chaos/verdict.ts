@@ -10,6 +10,7 @@ export interface Practice {
   visits: Body[];
   blocks: Body[];
   patients: Body[];
+  alerts: Body[];
 }
 
 export async function readPractice(sandboxUrl: string): Promise<Practice> {
@@ -25,7 +26,12 @@ export async function readPractice(sandboxUrl: string): Promise<Practice> {
     }
     return items;
   };
-  return { visits: await all('visits'), blocks: await all('blocks'), patients: await all('patients') };
+  return {
+    visits: await all('visits'),
+    blocks: await all('blocks'),
+    patients: await all('patients'),
+    alerts: await all('alerts'),
+  };
 }
 
 interface Booking {
@@ -85,11 +91,40 @@ export async function judgeBookings(db: Database, practice: Practice, memory: Me
   return findings;
 }
 
+interface Alert {
+  id: number;
+  marker: string;
+  disabled: boolean;
+  deleted: boolean;
+  state: string;
+  history: unknown;
+}
+
+/** Every alert made here has ended once, and the practice holds it as its end says, disabled or not. */
+export async function judgeAlerts(db: Database, practice: Practice): Promise<string[]> {
+  const { rows } = await forAll(db, (tx) =>
+    sql<Alert>`
+      select a.id, a.marker, a.disabled_at is not null as disabled, a.deleted_at is not null as deleted, c.state, c.history
+      from patient_alert a join command c on c.patient_alert_id = a.id and c.kind = 'create_alert' order by a.id`.execute(
+      tx,
+    ),
+  );
+  const copies = Map.groupBy(practice.alerts, ({ external_ref }) => external_ref);
+  return rows.flatMap(({ id, marker, disabled, deleted, state, history }) => {
+    if (state === 'incomplete') return [];
+    const found = copies.get(marker) ?? [];
+    const about = `alert ${id} is ${state}, disabled: ${disabled}, deleted: ${deleted}; the practice holds ${JSON.stringify(found)} (${JSON.stringify(history)})`;
+    if (state !== 'complete') return found.length === 0 && deleted ? [] : [about];
+    return found.length === 1 && !deleted && (found[0].off_since !== null) === disabled ? [] : [about];
+  });
+}
+
 interface MirrorRow {
   id: number;
   foreign_id: string;
   start_at: string;
   end_at: string;
+  note: string | null;
   cancelled: boolean;
   confirmed: boolean;
   missing_passes: number;
@@ -100,7 +135,7 @@ export async function judgeMirror(db: Database, practice: Practice): Promise<str
   const rows = await forAll(db, (tx) =>
     tx
       .selectFrom('appointment')
-      .select(['id', 'foreign_id', 'start_at', 'end_at', 'cancelled', 'confirmed', 'missing_passes'])
+      .select(['id', 'foreign_id', 'start_at', 'end_at', 'note', 'cancelled', 'confirmed', 'missing_passes'])
       .where('foreign_id', 'is not', null)
       .where('deleted_at', 'is', null)
       .execute(),
@@ -110,10 +145,17 @@ export async function judgeMirror(db: Database, practice: Practice): Promise<str
   for (const visit of practice.visits) {
     const cancelled = visit.state === 'broken' || visit.state === 'deleted';
     const confirmed = visit.confirmation === 'confirmed';
-    held.set(String(visit.id), { start_at: visit.start, end_at: visit.end, cancelled, confirmed });
+    const { start: start_at, end: end_at, note } = visit;
+    held.set(String(visit.id), { start_at, end_at, note, cancelled, confirmed });
   }
   for (const block of practice.blocks) {
-    const ours = { start_at: block.start, end_at: block.end, cancelled: false, confirmed: false };
+    const ours = {
+      start_at: block.start,
+      end_at: block.end,
+      note: block.reason,
+      cancelled: false,
+      confirmed: false,
+    };
     held.set(`block/${block.id}`, ours);
   }
   const findings: string[] = [];
@@ -123,7 +165,7 @@ export async function judgeMirror(db: Database, practice: Practice): Promise<str
       findings.push(`${foreignId} is in the practice and not shown`);
       continue;
     }
-    for (const field of ['start_at', 'end_at', 'cancelled', 'confirmed'] as const) {
+    for (const field of ['start_at', 'end_at', 'note', 'cancelled', 'confirmed'] as const) {
       if (row[field] !== truth[field])
         findings.push(
           `appointment ${row.id} (${foreignId}): ${field} is ${row[field]}, in the practice ${truth[field]}`,

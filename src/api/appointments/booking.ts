@@ -14,7 +14,7 @@ import { boolean, id, instantText, list, localDate, oneOf, optional, text } from
 import { checkDateOfBirth, clean, personName } from '../patients/creating.ts';
 
 /** What the HRS of the reference takes; longer notes are refused rather than cut. */
-const MAX_NOTE_LENGTH = 128;
+export const MAX_NOTE_LENGTH = 128;
 
 const childBody = z.object({
   first_name: personName,
@@ -25,29 +25,46 @@ const childBody = z.object({
   }),
 });
 
-export const bookingBody = z.object({
-  patient_id: optional(id()),
-  provider_id: optional(id()),
-  operatory_id: optional(id()),
-  start_time: instantText(),
-  end_time: optional(instantText()),
-  appointment_type_id: optional(id()),
-  category_id: optional(id()),
-  note: optional(text(MAX_NOTE_LENGTH).nullable()),
-  unavailable: optional(boolean()),
-  is_guardian: optional(boolean()),
-  is_new_clients_patient: optional(boolean()),
-  referrer: optional(text(255).nullable()),
-  patient: optional(childBody),
-  descriptor_ids: list(id()),
-});
+/** Asked even where other parameters are at fault, so that one answer names all that is missing. */
+const always = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null };
+
+export const bookingBody = z
+  .object({
+    patient_id: optional(id()),
+    provider_id: optional(id()),
+    operatory_id: optional(id()),
+    start_time: instantText(),
+    end_time: optional(instantText()),
+    appointment_type_id: optional(id()),
+    category_id: optional(id()),
+    note: optional(text(MAX_NOTE_LENGTH).nullable()),
+    unavailable: optional(boolean()),
+    is_guardian: optional(boolean()),
+    is_new_clients_patient: optional(boolean()),
+    referrer: optional(text(255).nullable()),
+    patient: optional(childBody),
+    descriptor_ids: list(id()),
+  })
+  .refine(({ patient_id, unavailable }) => patient_id !== undefined || unavailable, { path: ['patient_id'], ...always })
+  .refine(
+    ({ provider_id, operatory_id, unavailable }) =>
+      provider_id !== undefined || (unavailable && operatory_id !== undefined),
+    { path: ['provider_id'], ...always },
+  )
+  .refine(({ patient, is_guardian, unavailable }) => patient !== undefined || !is_guardian || unavailable, {
+    path: ['patient'],
+    ...always,
+  });
 
 type Body = z.output<typeof bookingBody>;
 
 /** Books what the body asks for and returns the appointment as it stands. Throws ApiError. */
-export async function bookFromRequest(context: Context, locationId: number, body: Body): Promise<AppointmentView> {
+export async function bookFromRequest(
+  context: Context,
+  asked: { location_id: number; appointments_per_timeslot?: number | undefined; appt: Body },
+): Promise<AppointmentView> {
   const view = await inInstitution(context, async (tx) => {
-    const appointmentId = await bookIn(tx, context, locationId, body);
+    const appointmentId = await bookIn(tx, context, asked);
     const row = await selectAppointments(tx).where('appointment.id', '=', appointmentId).executeTakeFirstOrThrow();
     return viewAppointment(row);
   });
@@ -55,9 +72,12 @@ export async function bookFromRequest(context: Context, locationId: number, body
   return view;
 }
 
-async function bookIn(tx: Tx, context: Context, locationId: number, body: Body): Promise<number> {
+async function bookIn(
+  tx: Tx,
+  context: Context,
+  { location_id: locationId, appt: body, appointments_per_timeslot }: Parameters<typeof bookFromRequest>[1],
+): Promise<number> {
   const unavailable = body.unavailable ?? false;
-  checkParticipants(body, unavailable);
   const patientId =
     body.is_guardian && !unavailable ? await childOf(tx, context, locationId, body) : (body.patient_id ?? null);
   const request: BookingRequest = {
@@ -75,6 +95,8 @@ async function bookIn(tx: Tx, context: Context, locationId: number, body: Body):
     isNewClientsPatient: body.is_new_clients_patient ?? false,
     referrer: body.referrer ?? null,
     apiUserId: context.caller.apiUserId,
+    // A block closes its time, so it needs all of it.
+    appointmentsPerTimeslot: unavailable ? 1 : (appointments_per_timeslot ?? 1),
   };
   return book(tx, request, context.nowMs, context.services.capabilitiesOf);
 }
@@ -85,16 +107,6 @@ function timesOf(body: Body, { tz, typeMinutes }: { tz: string; typeMinutes: num
   if (body.end_time === undefined)
     return { startMs, endMs: startMs + (typeMinutes ?? DEFAULT_SLOT_MINUTES) * MINUTE_MS };
   return { startMs, endMs: Date.parse(getInstant('appt[end_time]', body.end_time, tz)) };
-}
-
-function checkParticipants(body: Body, unavailable: boolean): void {
-  const missing: string[] = [];
-  if (!unavailable && body.patient_id === undefined) missing.push('Missing parameter appt[patient_id]');
-  if (body.provider_id === undefined && !(unavailable && body.operatory_id !== undefined)) {
-    missing.push('Missing parameter appt[provider_id]');
-  }
-  if (body.is_guardian && !unavailable && body.patient === undefined) missing.push('Missing parameter appt[patient]');
-  if (missing.length > 0) throw new ApiError('missing_parameter', missing);
 }
 
 /**

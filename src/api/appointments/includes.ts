@@ -2,17 +2,24 @@
 import { z } from 'zod';
 import type { Tx } from '../../store/database.ts';
 import { selectPatients } from '../../store/patients.ts';
-import type { AppointmentWithNames } from '../../views/appointment.ts';
+import { type AppointmentWithNames, appointmentShape } from '../../views/appointment.ts';
 import { type AppointmentTypeView, appointmentTypeShape, viewAppointmentType } from '../../views/appointment-type.ts';
 import { type DescriptorView, descriptorShape, viewDescriptor } from '../../views/descriptor.ts';
 import { operatoryShape, viewOperatory } from '../../views/operatory.ts';
-import { type PatientView, patientShape, viewPatient } from '../../views/patient.ts';
+import {
+  type PatientBasicView,
+  type PatientWithNames,
+  patientBasicShape,
+  patientShapeV2,
+  viewPatientBasic,
+  viewPatientV2,
+} from '../../views/patient.ts';
+import type { Version } from '../../views/version.ts';
 
-const guarantorShape = patientShape.nullable();
+const guarantor = patientBasicShape.nullable().optional();
 
-export const includeShapes = {
-  patient: patientShape.extend({ guarantor: guarantorShape.optional() }).nullable().optional(),
-  guarantor: guarantorShape.optional(),
+const includeShapes = {
+  guarantor,
   operatory: operatoryShape.nullable().optional(),
   appointment_type: appointmentTypeShape.nullable().optional(),
   descriptors: z.array(descriptorShape).optional(),
@@ -20,9 +27,20 @@ export const includeShapes = {
   booking_details: z.null().optional(),
 };
 
+const withIncludesShape = appointmentShape
+  .extend({ patient: patientBasicShape.extend({ guarantor }).nullable().optional(), ...includeShapes })
+  .meta({ id: 'AppointmentWithIncludes' });
+
+const withIncludesShapeV2 = appointmentShape
+  .extend({ patient: patientShapeV2.extend({ guarantor }).nullable().optional(), ...includeShapes })
+  .meta({ id: 'AppointmentWithIncludesV2' });
+
+/** The appointment with whatever may stand beside it: the patient is shown as each version shows one. */
+export const withIncludesShapeOf = (version: Version) => (version === 'v2' ? withIncludesShapeV2 : withIncludesShape);
+
 interface Includes {
-  patient?: (PatientView & { guarantor?: PatientView | null }) | null;
-  guarantor?: PatientView | null;
+  patient?: (PatientBasicView & { guarantor?: PatientBasicView | null }) | null;
+  guarantor?: PatientBasicView | null;
   operatory?: z.infer<typeof operatoryShape> | null;
   appointment_type?: AppointmentTypeView | null;
   descriptors?: DescriptorView[];
@@ -37,6 +55,7 @@ export async function readIncludes(
   tx: Tx,
   rows: AppointmentWithNames[],
   names: string[],
+  version: Version,
 ): Promise<Map<number, Includes>> {
   const wanted = new Set(names);
   const withGuarantor = wanted.has('guarantor');
@@ -48,12 +67,14 @@ export async function readIncludes(
       ? await patientsById(
           tx,
           ids((row) => row.patient_id),
+          (row) => (version === 'v2' ? viewPatientV2(row) : viewPatientBasic(row)),
         )
       : none;
   const guarantors = withGuarantor
     ? await patientsById(
         tx,
         [...patients.values()].map((patient) => patient.guarantor_id),
+        viewPatientBasic,
       )
     : none;
   const operatories = wanted.has('operatory')
@@ -105,8 +126,8 @@ async function byId<Row extends { id: number }, View>(
   return new Map((await read(known)).map((row) => [row.id, view(row)]));
 }
 
-const patientsById = (tx: Tx, ids: Ids) =>
-  byId(ids, (known) => selectPatients(tx).where('patient.id', 'in', known).execute(), viewPatient);
+const patientsById = (tx: Tx, ids: Ids, view: (row: PatientWithNames) => PatientBasicView) =>
+  byId(ids, (known) => selectPatients(tx).where('patient.id', 'in', known).execute(), view);
 
 const typesById = (tx: Tx, ids: Ids) =>
   byId(

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { MAX_PER_TIMESLOT } from '../../commands/claims.ts';
 import { isZone } from '../../domain/zone.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { selectAppointments } from '../../store/appointments.ts';
@@ -7,18 +8,19 @@ import { appointmentShape, viewAppointment } from '../../views/appointment.ts';
 import { getInstitution, inInstitution } from '../context.ts';
 import { getInstant } from '../instant.ts';
 import { fetchPage, type OrderColumn, pageParams } from '../pagination.ts';
-import { boolean, id, instantText, list, optional, text } from '../parameters.ts';
+import { boolean, id, instantText, integer, list, optional, text } from '../parameters.ts';
 import { anyOf, getOwned } from '../references.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { orderBy, sortParam } from '../sorting.ts';
 import { bookFromRequest, bookingBody } from './booking.ts';
 import { changeBody, changeFromRequest } from './changing.ts';
-import { includeShapes, readIncludes } from './includes.ts';
+import { readIncludes, withIncludesShapeOf } from './includes.ts';
 import { viewWrite, writeShape } from './writes.ts';
 
 const MAX_PATIENT_IDS = 25;
+/** v3.0.0 has no includes on the list, and v3.1.0, which is answered like it, has this one. */
+const INCLUDE_OF_V3 = 'descriptors';
 
-const withIncludesShape = appointmentShape.extend(includeShapes).meta({ id: 'AppointmentWithIncludes' });
 const oneShape = z.object({ appt: appointmentShape });
 
 async function readAppointment(context: Parameters<typeof inInstitution>[0], appointmentId: number) {
@@ -74,7 +76,7 @@ export const routes: Route[] = [
       sort: sortParam(['start_time', 'updated_at', 'id']),
       ...pageParams,
     }),
-    answer: z.array(withIncludesShape),
+    answer: (version) => z.array(withIncludesShapeOf(version)),
     handler: async (context, asked) =>
       inInstitution(context, async (tx) => {
         const institutionId = getInstitution(context).id;
@@ -93,7 +95,14 @@ export const routes: Route[] = [
           .where('appointment.start_at', '>=', from)
           .where('appointment.start_at', '<=', to);
         if (asked.location_id !== undefined) query = query.where('appointment.location_id', '=', asked.location_id);
-        if (asked.foreign_id !== undefined) query = query.where('appointment.foreign_id', '=', asked.foreign_id);
+        if (asked.foreign_id !== undefined) {
+          // By its connection, so that the index of foreign ids finds it however long the window is.
+          query = query
+            .where('appointment.foreign_id', '=', asked.foreign_id)
+            .where('appointment.connection_id', 'in', (eb) =>
+              eb.selectFrom('connection as own').select('own.id').where('own.institution_id', '=', institutionId),
+            );
+        }
         if (asked.cancelled !== undefined) query = query.where('appointment.cancelled', '=', asked.cancelled);
         if (asked.unavailable !== undefined) query = query.where('appointment.unavailable', '=', asked.unavailable);
         if (asked.nex_only !== undefined) {
@@ -115,12 +124,21 @@ export const routes: Route[] = [
         if (providerIds) query = query.where('appointment.provider_id', '=', anyOf(providerIds));
         if (operatoryIds) query = query.where('appointment.operatory_id', '=', anyOf(operatoryIds));
         const { rows, count, pageInfo } = await fetchPage(
+          context,
           query,
           asked,
           orderBy(asked.sort ?? 'start_time', SORTS, SORTS.id),
         );
-        const includes = await readIncludes(tx, rows, asked.include ?? []);
-        return { data: rows.map((row) => ({ ...viewAppointment(row), ...includes.get(row.id) })), count, pageInfo };
+        const { version } = context;
+        const names = asked.include ?? [];
+        const known = version === 'v2' ? names : names.filter((name) => name === INCLUDE_OF_V3);
+        const includes = await readIncludes(tx, rows, known, version);
+        return {
+          data: rows.map((row) => ({ ...viewAppointment(row), ...includes.get(row.id) })),
+          count,
+          pageInfo,
+          ignored: known.length < names.length ? ['include'] : [],
+        };
       }),
   }),
 
@@ -135,13 +153,15 @@ export const routes: Route[] = [
       location_id: id(),
       notify_patient: optional(boolean()),
       notify_practice: optional(boolean()),
+      /** So many appointments of the provider may overlap, this one included, where the HRS knows such a thing. */
+      appointments_per_timeslot: optional(integer(1, MAX_PER_TIMESLOT)),
       appt: bookingBody,
     }),
-    body: ['appt'],
+    body: ['appt', 'appointments_per_timeslot'],
     answer: oneShape,
     statuses: [201],
     handler: async (context, asked) => {
-      return { status: 201, data: { appt: await bookFromRequest(context, asked.location_id, asked.appt) } };
+      return { status: 201, data: { appt: await bookFromRequest(context, asked) } };
     },
   }),
 
@@ -152,7 +172,7 @@ export const routes: Route[] = [
     tag: 'Appointments',
     subdomain: 'required',
     params: z.object({ id: id(), include: list(text(40)) }),
-    answer: withIncludesShape,
+    answer: withIncludesShapeOf,
     handler: async (context, asked) =>
       inInstitution(context, async (tx) => {
         const row = await selectAppointments(tx)
@@ -160,7 +180,7 @@ export const routes: Route[] = [
           .where('appointment.institution_id', '=', getInstitution(context).id)
           .executeTakeFirst();
         if (!row) throw notFound();
-        const includes = await readIncludes(tx, [row], asked.include ?? ['patient']);
+        const includes = await readIncludes(tx, [row], asked.include ?? ['patient'], context.version);
         return { data: { ...viewAppointment(row), ...includes.get(row.id) } };
       }),
   }),
@@ -168,7 +188,7 @@ export const routes: Route[] = [
   defineRoute({
     method: 'PATCH',
     path: '/appointments/:id',
-    summary: 'Confirm, cancel or check in',
+    summary: 'Confirm, cancel or check in; in v3.0.0 also move, and change the note',
     tag: 'Appointments',
     subdomain: 'required',
     idempotent: true,

@@ -16,7 +16,7 @@ const STATES = [
 export const writeShape = z
   .object({
     id: z.int(),
-    kind: z.enum(['create', 'confirm', 'cancel', 'check_in']),
+    kind: z.enum(['create', 'update', 'confirm', 'cancel', 'check_in', 'create_alert', 'change_alert']),
     state: z.enum(STATES),
     states: z.array(z.object({ state: z.enum(STATES), at: z.string() })),
     attempts: z.int(),
