@@ -1,8 +1,9 @@
 /**
- * Two signatures on every request, with one secret: NexHealth's, for receivers written for it, and that of
- * Standard Webhooks, which also covers the id and has libraries in most languages.
+ * Three signatures on every request, with one secret: NexHealth's, for receivers written for it; the one that many
+ * receivers look for at NexHealth by mistake; and that of Standard Webhooks, which also covers the id and has
+ * libraries in most languages.
  *
- * The key of both is the UTF-8 bytes of `secret_key` as the API shows it. Libraries for Standard Webhooks want
+ * The key of all is the UTF-8 bytes of `secret_key` as the API shows it. Libraries for Standard Webhooks want
  * their key in base64 with a prefix: give them `whsec_${base64(secret_key)}`.
  */
 import { createHmac } from 'node:crypto';
@@ -13,6 +14,7 @@ import { toIso } from '../clock.ts';
  * can drop what it has seen; the timestamps do not, so it can refuse what is old.
  *
  * - `signature`: hex HMAC-SHA256 of `${timestamp}.${base64(body)}`, `timestamp` in ISO 8601 (NexHealth).
+ * - `x-nexhealth-signature`: hex HMAC-SHA256 of the body alone, which says nothing about when it was sent.
  * - `webhook-signature`: `v1,` and base64 HMAC-SHA256 of `${webhook-id}.${webhook-timestamp}.${body}`,
  *   `webhook-timestamp` in seconds (Standard Webhooks 1.0.0).
  */
@@ -30,6 +32,7 @@ export function signatureHeaders(
     signature: createHmac('sha256', secretKey)
       .update(`${timestamp}.${body.toString('base64')}`)
       .digest('hex'),
+    'x-nexhealth-signature': createHmac('sha256', secretKey).update(body).digest('hex'),
     'webhook-id': webhookId,
     'webhook-timestamp': seconds,
     'webhook-signature': `v1,${standard}`,

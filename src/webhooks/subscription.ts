@@ -1,26 +1,47 @@
-/** A subscription is one endpoint's interest in one event of one institution. */
+/**
+ * A subscription is one endpoint's interest in one event of one institution. Those to onboardings have no institution:
+ * they bring the user's own onboardings, of whichever institution.
+ */
 import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Tx } from '../store/database.ts';
 import type { WebhookSubscriptionRow } from '../store/schema.ts';
+import type { Version } from '../views/version.ts';
 import { cancelDeliveries, moveDeliveries } from './delivery.ts';
 
 export type Subscription = WebhookSubscriptionRow;
+
+/** Those of one endpoint that are about one of `institutionIds` or about onboardings. */
+function withinReach(tx: Tx, endpointId: number, institutionIds: number[]) {
+  return tx
+    .selectFrom('webhook_subscription')
+    .selectAll()
+    .where('endpoint_id', '=', endpointId)
+    .where((row) =>
+      row.or([
+        row('institution_id', 'is', null),
+        row('institution_id', '=', sql<number>`any(${institutionIds}::bigint[])`),
+      ]),
+    );
+}
+
+export interface SubscriptionFilter {
+  /** About this institution; onboardings are about none. */
+  institutionId?: number | undefined;
+  resourceType?: string | undefined;
+  event?: string | undefined;
+}
 
 /** Those of one endpoint within `institutionIds`, oldest first. */
 export function findSubscriptions(
   tx: Tx,
   endpointId: number,
   institutionIds: number[],
-  filter: { resourceType?: string | undefined; event?: string | undefined },
+  filter: SubscriptionFilter,
 ): Promise<Subscription[]> {
-  let query = tx
-    .selectFrom('webhook_subscription')
-    .selectAll()
-    .where('endpoint_id', '=', endpointId)
-    .where('institution_id', '=', sql<number>`any(${institutionIds}::bigint[])`)
-    .orderBy('id');
+  let query = withinReach(tx, endpointId, institutionIds).orderBy('id');
+  if (filter.institutionId !== undefined) query = query.where('institution_id', '=', filter.institutionId);
   if (filter.resourceType !== undefined) query = query.where('resource_type', '=', filter.resourceType);
   if (filter.event !== undefined) query = query.where('event', '=', filter.event);
   return query.execute();
@@ -32,28 +53,23 @@ export function findSubscription(
   institutionIds: number[],
   id: number,
 ): Promise<Subscription | undefined> {
-  return tx
-    .selectFrom('webhook_subscription')
-    .selectAll()
-    .where('endpoint_id', '=', endpointId)
-    .where('institution_id', '=', sql<number>`any(${institutionIds}::bigint[])`)
-    .where('id', '=', id)
-    .executeTakeFirst();
+  return withinReach(tx, endpointId, institutionIds).where('id', '=', id).executeTakeFirst();
 }
 
 /**
- * Subscribing twice to the same is subscribing once: set-up scripts run at every start. The subscription that exists
- * is returned, switched on or off as asked; it keeps the version it was made under.
+ * Subscribing twice to the same under one version is subscribing once: set-up scripts run at every start. The
+ * subscription that exists is returned, switched on or off as asked. Under another version it is another one.
  */
 export function subscribe(
   tx: Tx,
   values: {
     endpointId: number;
-    institutionId: number;
+    /** Null for onboardings. */
+    institutionId: number | null;
     resourceType: string;
     event: string;
     active: boolean;
-    version: 'v2' | 'v3.0.0';
+    version: Version;
   },
   nowMs: number,
 ): Promise<Subscription> {
@@ -69,7 +85,7 @@ export function subscribe(
     })
     .onConflict((conflict) =>
       conflict
-        .columns(['endpoint_id', 'institution_id', 'event'])
+        .columns(['endpoint_id', 'institution_id', 'event', 'version'])
         .doUpdateSet({ active: values.active, updated_at: toIso(nowMs) }),
     )
     .returningAll()
@@ -78,7 +94,7 @@ export function subscribe(
 
 /**
  * Switches a subscription on or off, or moves it to another endpoint of the same user, together with what it is
- * still owed. Switching off stops what would come, not what is already owed.
+ * still owed. Switching off stops what would come, not what is already owed. The version stays in any case.
  *
  * @throws ApiError `already_exists` when the other endpoint has the same subscription.
  */
@@ -90,9 +106,14 @@ export async function updateSubscription(
 ): Promise<Subscription> {
   const endpointId = changes.endpointId ?? subscription.endpoint_id;
   if (endpointId !== subscription.endpoint_id) {
-    const [twin] = await findSubscriptions(tx, endpointId, [subscription.institution_id], {
-      event: subscription.event,
-    });
+    const twin = await tx
+      .selectFrom('webhook_subscription')
+      .select('id')
+      .where('endpoint_id', '=', endpointId)
+      .where('institution_id', 'is not distinct from', subscription.institution_id)
+      .where('event', '=', subscription.event)
+      .where('version', '=', subscription.version)
+      .executeTakeFirst();
     if (twin) {
       throw new ApiError('already_exists', `Webhook endpoint ${endpointId} has this subscription already: ${twin.id}`);
     }

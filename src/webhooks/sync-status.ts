@@ -29,13 +29,7 @@ export async function eventsOfRecovery(
     .where('connection_id', '=', now.id)
     .orderBy('id')
     .execute();
-  const kind = kinds.get(now.kind);
-  const syncstatus = viewSyncStatus({
-    ...now,
-    display_name: kind?.displayName ?? now.kind,
-    type: kind?.type ?? 'onprem',
-    locations: locations.map(viewLocationBasic),
-  });
+  const syncstatus = viewSyncStatus({ ...now, locations: locations.map(viewLocationBasic) }, kinds.get(now.kind));
   return turned.map((event) => ({
     resourceType: 'SyncStatus',
     resourceId: now.id,

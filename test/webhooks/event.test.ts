@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { forAll, forInstitution } from '../../src/store/database.ts';
+import type { Version } from '../../src/views/version.ts';
 import { findEvents, MAX_BODY_BYTES, type NewEvent, recordEvents } from '../../src/webhooks/event.ts';
+import { subscribe } from '../../src/webhooks/subscription.ts';
 import { appointmentUpdated, createPractice, type Practice } from './practice.ts';
 
 let practice: Practice;
@@ -10,8 +12,10 @@ before(async () => {
 });
 after(() => practice.close());
 
-const log = (after = 0, limit = 1_000) =>
-  forInstitution(practice.db, practice.institutionId, (tx) => findEvents(tx, practice.institutionId, after, limit));
+const log = (after = 0, limit = 1_000, version: Version = 'v2') =>
+  forInstitution(practice.db, practice.institutionId, (tx) =>
+    findEvents(tx, practice.institutionId, after, limit, version),
+  );
 
 test('an event without a subscription is logged and owed to nobody', async () => {
   assert.equal(await practice.record(appointmentUpdated(1, 1)), 0);
@@ -95,13 +99,13 @@ test('another institution has a log and positions of its own, and its events rea
     recordEvents(tx, other.id, [appointmentUpdated(1, 1)]),
   );
   assert.equal(made, 0);
-  const events = await forInstitution(practice.db, other.id, (tx) => findEvents(tx, other.id, 0, 10));
+  const events = await forInstitution(practice.db, other.id, (tx) => findEvents(tx, other.id, 0, 10, 'v2'));
   assert.deepEqual(
     events.map(({ position }) => position),
     [1],
   );
   assert.deepEqual(
-    await forInstitution(practice.db, other.id, (tx) => findEvents(tx, practice.institutionId, 0, 10)),
+    await forInstitution(practice.db, other.id, (tx) => findEvents(tx, practice.institutionId, 0, 10, 'v2')),
     [],
   );
 });
@@ -123,6 +127,54 @@ test('data that does not fit is left out of the body, which says so, and stays i
   assert.match(JSON.parse(tooLarge).delivery_errors[0], /left out/);
   const logged = (await log()).find(({ resource_id, sequence }) => resource_id === 9 && sequence === 2);
   assert.equal(JSON.parse(logged?.data ?? '{}').note.length, limit.length + 1);
+});
+
+test('each subscription gets the shape of its own version, and so does each reader of the log', async () => {
+  const endpoint = await practice.addEndpoint('http://127.0.0.1:1/both', ['patient_updated']);
+  const other = await practice.addEndpoint('http://127.0.0.1:1/new', []);
+  const values = { institutionId: practice.institutionId, resourceType: 'Patient', event: 'patient_updated' };
+  await forAll(practice.db, (tx) =>
+    subscribe(tx, { ...values, endpointId: other.id, active: true, version: 'v3.0.0' }, Date.now()),
+  );
+  const start = (await log()).at(-1)?.position ?? 0;
+  const patient: NewEvent = { resourceType: 'Patient', resourceId: 5, sequence: 1, event: 'patient_updated', data: {} };
+  await practice.record(
+    { ...patient, data: { patients: [{ id: 5, location_ids: [1] }] }, dataV3: { patients: [{ id: 5 }] } },
+    {
+      ...patient,
+      sequence: 2,
+      data: { patients: [{ id: 5, name: 'same' }] },
+      dataV3: { patients: [{ id: 5, name: 'same' }] },
+    },
+    { ...patient, sequence: 3, data: { patients: [{ id: 5, name: 'only' }] } },
+  );
+  const sent = (await practice.deliveries())
+    .filter(({ resource_type }) => resource_type === 'Patient')
+    .map(({ endpoint_id, body }) => [endpoint_id, JSON.parse(body).data.patients[0]]);
+  const same = [
+    { id: 5, name: 'same' },
+    { id: 5, name: 'only' },
+  ];
+  assert.deepEqual(
+    sent.filter(([id]) => id === endpoint.id).map(([, data]) => data),
+    [{ id: 5, location_ids: [1] }, ...same],
+  );
+  assert.deepEqual(
+    sent.filter(([id]) => id === other.id).map(([, data]) => data),
+    [{ id: 5 }, ...same],
+  );
+  const read = async (version: Version) =>
+    (await log(start, 10, version)).map(({ data }) => JSON.parse(data).patients[0]);
+  assert.deepEqual(await read('v2'), [{ id: 5, location_ids: [1] }, ...same]);
+  assert.deepEqual(await read('v3.0.0'), [{ id: 5 }, ...same]);
+  const stored = await forAll(practice.db, (tx) =>
+    tx.selectFrom('event').select('data_v3').where('resource_type', '=', 'Patient').orderBy('position').execute(),
+  );
+  assert.deepEqual(
+    stored.map(({ data_v3 }) => data_v3 === null),
+    [false, true, true],
+    'what is the same is not stored twice',
+  );
 });
 
 test('positions are gap-free in the order of the commits, whoever writes and whatever is rolled back', async () => {

@@ -52,6 +52,8 @@ before(async () => {
     connectorKinds: new Map(),
     capabilitiesOf: () => ALL_CAPABILITIES,
     webhookAddresses: 'loopback',
+    baseUrl: () => 'https://openchair.example',
+    rateLimiter: null,
   };
   server = createServer(services, createAuthentication(practice.db, services.tokenSecret, systemClock), routes);
   key = await addKey(practice.apiUserId);
@@ -228,17 +230,23 @@ test('every event of every version can be subscribed to, under its own resource 
   assert.deepEqual(nothing.json.error, ['Missing parameter resource_type', 'Missing parameter event']);
 });
 
-test('subscribing twice is subscribing once, and keeps the version of the first time', async () => {
+test('subscribing twice is subscribing once, under each version', async () => {
   const { id } = await register();
   const first = await subscribe(id, 'Appointment', 'appointment_created', { active: false });
   const url = `/webhook_endpoints/${id}/webhook_subscriptions${query()}`;
-  const again = await call(
-    ...(['POST', url, { resource_type: 'Appointment', event: 'appointment_created' }, key, 'v3.0.0'] as const),
-  );
+  const body = { resource_type: 'Appointment', event: 'appointment_created' };
+  const again = await call('POST', url, body, key, 'v2');
   assert.equal(again.status, 201);
   assert.deepEqual([again.json.data.id, again.json.data.active], [first.json.data.id, true]);
-  const [row] = await forAll(practice.db, (tx) => tx.selectFrom('webhook_subscription').selectAll().execute());
-  assert.equal(row?.version, 'v2');
+  const other = await call('POST', url, body, key, 'v20240412');
+  assert.deepEqual((await call('POST', url, body, key, 'v3.0.0')).json.data.id, other.json.data.id);
+  const rows = await forAll(practice.db, (tx) =>
+    tx.selectFrom('webhook_subscription').select(['id', 'version']).orderBy('id').execute(),
+  );
+  assert.deepEqual(rows, [
+    { id: first.json.data.id, version: 'v2' },
+    { id: other.json.data.id, version: 'v3.0.0' },
+  ]);
 });
 
 test('a subscription moves to another endpoint with what it is owed, and ends with it', async () => {

@@ -49,4 +49,5 @@ test('the timestamps are the same moment in ISO 8601 and in seconds', () => {
     headers.signature,
     crypto.createHmac('sha256', 'k').update('2026-12-01T14:00:00.789Z.eA==').digest('hex'),
   );
+  assert.equal(headers['x-nexhealth-signature'], crypto.createHmac('sha256', 'k').update('x').digest('hex'));
 });

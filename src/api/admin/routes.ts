@@ -2,10 +2,9 @@
  * Administration: institutions, their connections to health record systems, and keys. Beyond NexHealth; only keys
  * of administrators get here.
  */
-import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { z } from 'zod';
-import type { CheckResult } from '../../connectors/connector.ts';
+import type { ConnectorKind } from '../../connectors/connector.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { forAll, type Tx } from '../../store/database.ts';
 import { createApiKey, findInstitutionIds, newApiKey } from '../../store/keys.ts';
@@ -13,10 +12,8 @@ import { requestSync } from '../../sync/loop.ts';
 import type { Context } from '../context.ts';
 import { boolean, id, integer, list, optional, requiredText, text } from '../parameters.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { addConnection, checkHrs, findConfigProblems } from './connecting.ts';
 
-const DEFAULT_SYNC_CYCLE_MS = 60_000;
-const MAX_CONFIG_BYTES = 16_384;
-const CHECK_TIMEOUT_MS = 20_000;
 const SUBDOMAIN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 const institutionShape = z
@@ -85,41 +82,24 @@ function selectConnections(tx: Tx) {
     ]);
 }
 
-/** The configuration, checked by its kind. Throws `invalid_parameter` that names the field. */
-function checkedConfig(context: Context, kind: string, config: Record<string, unknown>): string {
-  const found = context.services.connectorKinds.get(kind);
-  if (!found) {
-    const known = [...context.services.connectorKinds.keys()].join(', ');
-    throw new ApiError('invalid_parameter', `Invalid parameter connection[kind]: must be one of ${known}`);
-  }
-  const parsed = found.configSchema.safeParse(config);
-  if (!parsed.success) {
-    throw new ApiError(
-      'invalid_parameter',
-      parsed.error.issues.map(
-        (issue) => `Invalid parameter connection[config][${issue.path.join('][')}]: ${issue.message}`,
-      ),
-    );
-  }
-  const stored = JSON.stringify(config);
-  if (stored.length > MAX_CONFIG_BYTES) {
-    throw new ApiError(
-      'invalid_parameter',
-      `Invalid parameter connection[config]: must have at most ${MAX_CONFIG_BYTES} bytes`,
-    );
-  }
-  return stored;
+function getKind({ services }: Context, name: string): ConnectorKind {
+  const kind = services.connectorKinds.get(name);
+  if (kind) return kind;
+  const known = [...services.connectorKinds.keys()].join(', ');
+  throw new ApiError('invalid_parameter', `Invalid parameter connection[kind]: must be one of ${known}`);
 }
 
-async function check(context: Context, kind: string, config: unknown): Promise<CheckResult> {
-  const found = context.services.connectorKinds.get(kind);
-  if (!found) throw notFound();
-  const connector = found.connect(found.configSchema.parse(config));
-  try {
-    return await connector.check(AbortSignal.timeout(CHECK_TIMEOUT_MS));
-  } finally {
-    await connector.close();
-  }
+/** Throws `invalid_parameter` that names each field which is wrong. */
+function checkConfig(context: Context, kind: string, config: object): void {
+  const problems = findConfigProblems(getKind(context, kind), config);
+  if (problems.length === 0) return;
+  throw new ApiError(
+    'invalid_parameter',
+    problems.map(({ path, message }) => {
+      const name = ['connection', 'config', ...path].map((part, at) => (at === 0 ? part : `[${part}]`)).join('');
+      return `Invalid parameter ${name}: ${message}`;
+    }),
+  );
 }
 
 export const routes: Route[] = [
@@ -245,7 +225,7 @@ export const routes: Route[] = [
     answer: connectionShape,
     statuses: [201],
     handler: async (context, { connection: asked }) => {
-      const config = checkedConfig(context, asked.kind, asked.config);
+      checkConfig(context, asked.kind, asked.config);
       const made = await forAll(context.services.db, async (tx) => {
         const institution = await tx
           .selectFrom('institution')
@@ -253,20 +233,15 @@ export const routes: Route[] = [
           .where('subdomain', '=', asked.subdomain)
           .executeTakeFirst();
         if (!institution) throw notFound();
-        const row = await tx
-          .insertInto('connection')
-          .values({
-            institution_id: institution.id,
-            kind: asked.kind,
-            name: asked.name,
-            config,
-            sync_cycle_ms: asked.sync_cycle_ms ?? DEFAULT_SYNC_CYCLE_MS,
-            full_pass_every_ms: asked.full_pass_every_ms,
-            push_token: randomBytes(24).toString('base64url'),
-          })
-          .returning('id')
-          .executeTakeFirstOrThrow();
-        return selectConnections(tx).where('connection.id', '=', row.id).executeTakeFirstOrThrow();
+        const connectionId = await addConnection(tx, {
+          institutionId: institution.id,
+          kind: asked.kind,
+          name: asked.name,
+          config: asked.config,
+          syncCycleMs: asked.sync_cycle_ms,
+          fullPassEveryMs: asked.full_pass_every_ms,
+        });
+        return selectConnections(tx).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
       });
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
       return { status: 201, data: made };
@@ -312,6 +287,7 @@ export const routes: Route[] = [
       const data = await forAll(context.services.db, async (tx) => {
         const row = await tx.selectFrom('connection').select('kind').where('id', '=', connectionId).executeTakeFirst();
         if (!row) throw notFound();
+        if (asked.config) checkConfig(context, row.kind, asked.config);
         await tx
           .updateTable('connection')
           .set({
@@ -320,7 +296,7 @@ export const routes: Route[] = [
             deletions_accepted: asked.accept_deletions,
             sync_cycle_ms: asked.sync_cycle_ms,
             full_pass_every_ms: asked.full_pass_every_ms,
-            config: asked.config ? checkedConfig(context, row.kind, asked.config) : undefined,
+            config: asked.config ? JSON.stringify(asked.config) : undefined,
             sync_due_at: sql<string>`now()`,
           })
           .where('id', '=', connectionId)
@@ -346,7 +322,7 @@ export const routes: Route[] = [
         tx.selectFrom('connection').select(['kind', 'config']).where('id', '=', asked.id).executeTakeFirst(),
       );
       if (!row) throw notFound();
-      return { data: await check(context, row.kind, row.config) };
+      return { data: await checkHrs(getKind(context, row.kind), row.config) };
     },
   }),
 

@@ -32,14 +32,18 @@ export const routes: Route[] = [
     tag: 'Events',
     subdomain: 'required',
     // `end_cursor` says the same as `after`, for clients that page by `page_info`.
-    params: z.object({ after: position(), end_cursor: position(), per_page: optional(integer(1, MAX_PER_PAGE)) }),
+    params: z.object({
+      after: position(),
+      end_cursor: position(),
+      per_page: optional(integer(1, MAX_PER_PAGE)).meta({ default: DEFAULT_PER_PAGE }),
+    }),
     answer: z.array(eventShape),
     paged: true,
     async handler(context, params) {
       const after = params.after ?? params.end_cursor ?? 0;
       const perPage = params.per_page ?? DEFAULT_PER_PAGE;
       const found = await inInstitution(context, (tx) =>
-        findEvents(tx, getInstitution(context).id, after, perPage + 1),
+        findEvents(tx, getInstitution(context).id, after, perPage + 1, context.version),
       );
       // Positions have no gaps, so a reader who finds one has been away for longer than events are kept.
       const first = found[0]?.position ?? after + 1;

@@ -126,7 +126,7 @@ export const deliveryRoutes: Route[] = [
         let query = ownDeliveries(tx, context.caller, [getInstitution(context).id]);
         if (params.endpoint_id !== undefined) query = query.where('delivery.endpoint_id', '=', params.endpoint_id);
         if (params.state !== undefined) query = query.where('delivery.state', '=', params.state);
-        const page = await fetchPage<Listed>(query, params, [
+        const page = await fetchPage<Listed>(context, query, params, [
           { column: 'delivery.id', type: 'bigint', descending: true, value: (row) => row.id },
         ]);
         const attempts = await findAttempts(

@@ -12,7 +12,7 @@ import {
   subscribe,
   updateSubscription,
 } from '../../webhooks/subscription.ts';
-import { type Context, getInstitution } from '../context.ts';
+import type { Context } from '../context.ts';
 import { boolean, id, optional, text } from '../parameters.ts';
 import { defineRoute, type Route } from '../route.ts';
 
@@ -20,7 +20,8 @@ const subscriptionShape = z
   .object({
     id: z.int(),
     webhook_endpoint_id: z.int(),
-    institution_id: z.int(),
+    /** Null for onboardings. */
+    institution_id: z.int().nullable(),
     resource_type: z.string(),
     event: z.string(),
     active: z.boolean(),
@@ -73,6 +74,13 @@ function institutionIds({ institution, caller }: Context): number[] {
   return institution ? [institution.id] : caller.institutions.map((one) => one.id);
 }
 
+/** Onboardings are about no institution: for them, `subdomain` need not be sent and counts for nothing. */
+function institutionIdOf(context: Context, resourceType: string): number | null {
+  if (resourceType === 'Onboarding') return null;
+  if (context.institution) return context.institution.id;
+  throw new ApiError('missing_parameter', 'Missing parameter subdomain');
+}
+
 export const subscriptionRoutes: Route[] = [
   defineRoute({
     method: 'GET',
@@ -86,6 +94,7 @@ export const subscriptionRoutes: Route[] = [
       const subscriptions = await forAll(context.services.db, async (tx) => {
         if (!(await findEndpoint(tx, context.caller.apiUserId, params.id))) throw notFound();
         return findSubscriptions(tx, params.id, institutionIds(context), {
+          institutionId: context.institution?.id,
           resourceType: params.resource_type,
           event: params.event,
         });
@@ -99,7 +108,8 @@ export const subscriptionRoutes: Route[] = [
     path: '/webhook_endpoints/:id/webhook_subscriptions',
     summary: 'Subscribe a webhook endpoint to one event; doing so again returns the subscription that exists',
     tag: 'Webhook subscriptions',
-    subdomain: 'required',
+    // Required for every resource type but one.
+    subdomain: 'optional',
     params: z.object({ id: id(), resource_type: resourceType(), event: event(), active: optional(boolean()) }),
     body: ['resource_type', 'event', 'active'],
     answer: subscriptionShape,
@@ -118,7 +128,7 @@ export const subscriptionRoutes: Route[] = [
           tx,
           {
             endpointId: params.id,
-            institutionId: getInstitution(context).id,
+            institutionId: institutionIdOf(context, params.resource_type),
             resourceType: params.resource_type,
             event: params.event,
             active: params.active ?? true,
@@ -136,7 +146,8 @@ export const subscriptionRoutes: Route[] = [
     path: '/webhook_endpoints/:id/webhook_subscriptions/:subscription_id',
     summary: 'Switch a subscription on or off, or move it to another webhook endpoint',
     tag: 'Webhook subscriptions',
-    subdomain: 'required',
+    // Required for every resource type but one.
+    subdomain: 'optional',
     params: z.object({
       id: id(),
       subscription_id: id(),
@@ -151,6 +162,7 @@ export const subscriptionRoutes: Route[] = [
         const endpoints = new Set([params.id, params.new_endpoint_id ?? params.id]);
         for (const endpointId of [...endpoints].sort((a, b) => a - b)) await lockEndpoint(tx, context, endpointId);
         const found = await getSubscription(tx, params.id, institutionIds(context), params.subscription_id);
+        institutionIdOf(context, found.resource_type);
         const changes = { endpointId: params.new_endpoint_id, active: params.active };
         return updateSubscription(tx, found, changes, context.nowMs);
       });
