@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { type App, type Parts, startApp } from './app.ts';
 import { checkConnection } from './cli/check-connection.ts';
-import { exportDatabase } from './cli/export.ts';
+import { exportSeed } from './cli/export.ts';
 import { generate } from './cli/generate.ts';
 import { importDatabase } from './cli/import.ts';
 import { checkInvariants } from './cli/invariants.ts';
@@ -21,8 +21,11 @@ const USAGE = `openchair COMMAND
                                    API keys; a key is shown once
   check-connection ID              can the health record system be reached and read?
   invariants                       look through the whole database for what must never be; changes nothing
-  export FILE                      the whole database as one file, secrets included
-  import FILE                      fill an empty database from such a file
+  export [FILE] [--subdomain S]    a seed file of this installation: its skeleton, nobody's data, no keys
+  export [FILE] --from URL --key K [--subdomain S]
+                                   the same of a server that speaks NexHealth's API
+  export --everything FILE         the whole database as one file, secrets included
+  import FILE                      fill an empty database from the file of export --everything
   generate [--check]               write openapi.json, openapi-v2.json, schema.sql, docs/errors.md and docs/seed.schema.json
 
 Settings are environment variables; docs/operating.md lists them.`;
@@ -60,7 +63,7 @@ async function main(args: string[]): Promise<void> {
     case 'invariants':
       return withDatabase(config, log, (db) => checkInvariants(db));
     case 'export':
-      return withDatabase(config, log, (db) => exportDatabase(db, rest));
+      return exportSeed(config, log, rest);
     case 'import':
       return withDatabase(config, log, (db) => importDatabase(db, rest));
     case 'generate': {

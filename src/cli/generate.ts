@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { z } from 'zod';
@@ -12,23 +12,29 @@ import { seedShape } from '../seed/format.ts';
 import { startEmbeddedPostgres } from '../store/embedded-postgres.ts';
 import { migrate } from '../store/migrate.ts';
 import { dumpSchema } from '../store/schema-dump.ts';
+import { buildClient, clientOperations } from './client.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The committed files that are made from code. With `check` nothing is written and a difference is an error. */
 export async function generate(check: boolean): Promise<void> {
+  const document = openApiDocument(routes, 'v3.0.0');
+  const client = await buildClient(ROOT, clientOperations(document));
   const files: Record<string, string> = {
-    'openapi.json': `${JSON.stringify(openApiDocument(routes, 'v3.0.0'), null, 2)}\n`,
+    'openapi.json': `${JSON.stringify(document, null, 2)}\n`,
     'openapi-v2.json': `${JSON.stringify(openApiDocument(routes, 'v2'), null, 2)}\n`,
     'schema.sql': await schemaOfMigrations(),
     'docs/errors.md': errorsPage(),
     'docs/seed.schema.json': `${JSON.stringify(z.toJSONSchema(seedShape, { io: 'input' }), null, 2)}\n`,
+    ...Object.fromEntries(Object.entries(client).map(([name, content]) => [`client/dist/${name}`, content])),
   };
   const stale: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     const path = join(ROOT, name);
-    if (!check) await writeFile(path, content);
-    else if ((await readFile(path, 'utf8').catch(() => '')) !== content) stale.push(name);
+    if (!check) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content);
+    } else if ((await readFile(path, 'utf8').catch(() => '')) !== content) stale.push(name);
   }
   if (stale.length > 0)
     throw new Error(`Out of date: ${stale.join(', ')}. Run "npm run generate" and commit the result.`);

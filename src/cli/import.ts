@@ -1,11 +1,11 @@
-/** Fills an empty database from a file that `export` has written, in one transaction. */
+/** Fills an empty database from a file that `export --everything` has written, in one transaction. */
 import { createReadStream } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { withHistory } from '../commands/outcome.ts';
 import { type Database, forAll, type Tx } from '../store/database.ts';
 import { readMigrations, readTables, type Table } from '../store/tables.ts';
-import { EXPORT_FORMAT, type ExportHeader, type LastLine, type TableLine } from './export.ts';
+import { EXPORT_FORMAT, type ExportHeader, type LastLine, type TableLine } from './dump.ts';
 
 /** Rows of one INSERT. */
 const PAGE_ROWS = 500;
@@ -47,7 +47,7 @@ async function* linesOf(input: AsyncIterable<Buffer>): Lines {
 }
 
 async function readAll(tx: Tx, lines: Lines, file: string): Promise<number> {
-  const cut = () => new Error(`${file} ends too early, or is not an export: use a whole one.`);
+  const cut = () => new Error(`${file} ends too early, or is no file of "export --everything": use a whole one.`);
   const next = async <T>(): Promise<T> => {
     const { value } = await lines.next();
     try {

@@ -4,16 +4,30 @@ import { sql } from 'kysely';
 import { parseMinuteOfDay } from '../domain/minute-of-day.ts';
 import type { Tx } from '../store/database.ts';
 import { createApiKey, hashKey, newApiKey } from '../store/keys.ts';
+import { codeOf } from './codes.ts';
 import type { Seed, SeedInstitution, SeedKey } from './format.ts';
-import { codeOf, weekdayBits } from './invent.ts';
+import { weekdayBits } from './invent-visits.ts';
 
 const SYNC_CYCLE_MS = 5_000;
+
+/** Tables whose rows have ids from the file. */
+const NUMBERED = [
+  'institution',
+  'location',
+  'provider',
+  'operatory',
+  'descriptor',
+  'appointment_type',
+  'availability_label',
+  'availability',
+  'patient',
+];
 
 /** Inserts every institution of the seed; the sequences go on beyond the highest of its ids. */
 export async function insertSeed(tx: Tx, seed: Seed, configOf: (subdomain: string) => string): Promise<void> {
   for (const institution of seed.institutions)
     await insertInstitution(tx, institution, configOf(institution.subdomain));
-  for (const table of ['institution', 'location', 'provider', 'operatory', 'appointment_type', 'availability']) {
+  for (const table of NUMBERED) {
     const sequence = sql`pg_get_serial_sequence(${table}, 'id')`;
     await sql`select setval(${sequence}, greatest(nextval(${sequence}), (select max(id) from ${sql.table(table)})))`.execute(
       tx,
@@ -66,26 +80,30 @@ async function insertInstitution(tx: Tx, seed: SeedInstitution, config: string):
       .values({ ...foreign(id), ...operatory })
       .execute();
   }
-  for (const type of seed.appointment_types) {
+  for (const descriptor of seed.descriptors) {
+    const { id, name, descriptor_type, active, data } = descriptor;
+    const code = codeOf(descriptor);
+    await tx
+      .insertInto('descriptor')
+      .values({ ...owned, id, foreign_id: code, code, name, descriptor_type, active, data: JSON.stringify(data) })
+      .execute();
+  }
+  for (const { emr_appt_descriptor_ids = [], ...type } of seed.appointment_types) {
     await tx
       .insertInto('appointment_type')
       .values({ ...type, institution_id })
       .execute();
-    const descriptor = await tx
-      .insertInto('descriptor')
-      .values({
-        ...owned,
-        foreign_id: codeOf(type.id),
-        descriptor_type: 'Appointment Type',
-        name: type.name,
-        code: codeOf(type.id),
-        data: JSON.stringify({ minutes: type.minutes }),
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
+    const links = [...new Set(emr_appt_descriptor_ids)].map((descriptor_id) => ({
+      institution_id,
+      appointment_type_id: type.id,
+      descriptor_id,
+    }));
+    if (links.length > 0) await tx.insertInto('appointment_type_descriptor').values(links).execute();
+  }
+  for (const { id, ...label } of seed.working_hour_labels) {
     await tx
-      .insertInto('appointment_type_descriptor')
-      .values({ institution_id, appointment_type_id: type.id, descriptor_id: descriptor.id })
+      .insertInto('availability_label')
+      .values({ ...foreign(id), ...label })
       .execute();
   }
   for (const hours of seed.availabilities) {
@@ -100,6 +118,10 @@ async function insertInstitution(tx: Tx, seed: SeedInstitution, config: string):
         end_minute: parseMinuteOfDay(hours.end_time) as number,
         days: weekdayBits(hours.days),
         specific_date: hours.specific_date,
+        recurrence_num: hours.custom_recurrence?.num ?? null,
+        recurrence_unit: hours.custom_recurrence?.unit ?? null,
+        recurrence_ref: hours.custom_recurrence?.ref ?? null,
+        label_id: hours.label_id,
         active: hours.active,
       })
       .execute();
@@ -109,6 +131,13 @@ async function insertInstitution(tx: Tx, seed: SeedInstitution, config: string):
       appointment_type_id,
     }));
     if (types.length > 0) await tx.insertInto('availability_appointment_type').values(types).execute();
+  }
+  // Their names and ids alone: the first sync brings the rest.
+  for (const { id, first_name, last_name, location_id } of seed.patients) {
+    await tx
+      .insertInto('patient')
+      .values({ ...foreign(id), first_name, last_name, location_ids: [location_id] })
+      .execute();
   }
 }
 

@@ -1,9 +1,9 @@
 import { minuteOfDayText, parseMinuteOfDay } from '../domain/minute-of-day.ts';
+import { codeOf } from './codes.ts';
 import type { SeedInstitution } from './format.ts';
-import { codeOf, inventPatients, inventVisits, randomFrom, type Taken } from './invent.ts';
-
-/** The sandbox begins its own numbers here as well. */
-const FIRST_PATIENT_ID = 1_001;
+import { inventPeople } from './invent-people.ts';
+import { inventVisits, type Taken } from './invent-visits.ts';
+import { randomFrom } from './random.ts';
 
 /**
  * An institution as the seed file of its sandbox (sandbox/README.md). Every record has the id that our row has, so
@@ -12,14 +12,12 @@ const FIRST_PATIENT_ID = 1_001;
 export function sandboxFileOf(institution: SeedInstitution, nowMs: number): object {
   const random = randomFrom(institution.id);
   const taken: Taken = new Map();
-  const patients: ReturnType<typeof inventPatients> = [];
-  const visits: ReturnType<typeof inventVisits> = [];
-  for (const location of institution.locations) {
-    const ownPatients = inventPatients(location, FIRST_PATIENT_ID + patients.length, nowMs, random);
-    patients.push(...ownPatients);
-    const ids = ownPatients.map(({ id }) => id);
-    visits.push(...inventVisits(institution, location, ids, taken, nowMs, random));
-  }
+  const people = inventPeople(institution, nowMs, random);
+  const visits = institution.locations.flatMap((location) => {
+    const homed = people.patients.filter(({ home_site_id }) => home_site_id === location.id);
+    const ids = homed.map(({ id }) => id);
+    return inventVisits(institution, location, ids, taken, nowMs, random);
+  });
   return {
     sites: institution.locations.map((location) => ({
       id: location.id,
@@ -45,12 +43,19 @@ export function sandboxFileOf(institution: SeedInstitution, nowMs: number): obje
       name,
       active,
     })),
-    codes: institution.appointment_types.map(({ id, name, minutes }) => ({
+    codes: institution.descriptors.map((descriptor) => ({
+      id: descriptor.id,
+      code: codeOf(descriptor),
+      kind: descriptor.descriptor_type === 'Appointment Type' ? 'visit_type' : 'procedure',
+      description: descriptor.name,
+      minutes: descriptor.data.minutes,
+      active: descriptor.active,
+    })),
+    schedule_labels: institution.working_hour_labels.map(({ id, name, location_id, active }) => ({
       id,
-      code: codeOf(id),
-      kind: 'visit_type',
-      description: name,
-      minutes,
+      site_id: location_id,
+      name,
+      active,
     })),
     schedules: institution.availabilities
       .filter(({ synced }) => synced)
@@ -62,9 +67,10 @@ export function sandboxFileOf(institution: SeedInstitution, nowMs: number): obje
         date: hours.specific_date,
         opens: minuteOfDayText(parseMinuteOfDay(hours.begin_time) ?? 0),
         closes: minuteOfDayText(parseMinuteOfDay(hours.end_time) ?? 0),
+        label_id: hours.label_id,
         active: hours.active,
       })),
-    patients,
+    ...people,
     visits,
   };
 }

@@ -96,12 +96,12 @@ after(async () => {
 });
 
 test('export writes one file, for its owner only, and says what it holds', async () => {
-  const { code, output } = await openchair(program.database.url, 'export', file);
+  const { code, output } = await openchair(program.database.url, 'export', '--everything', file);
   assert.equal(code, 0, output);
   assert.match(output, /holds \d+ rows/);
   assert.match(output, /Warning: .*patients/);
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  const again = await openchair(program.database.url, 'export', file);
+  const again = await openchair(program.database.url, 'export', '--everything', file);
   assert.equal(again.code, 1);
   assert.match(again.output, /does not exist yet/);
 });
@@ -112,7 +112,7 @@ test('a file that is cut, or of another schema, changes nothing', async () => {
     'cut in a row': [whole.slice(0, whole.length >> 1), /ends too early/],
     'without its last line': [whole.slice(0, whole.lastIndexOf('{"end"')), /ends too early/],
     'of another schema': [whole.replace(/"sha256":"[0-9a-f]{8}/, '"sha256":"00000000'), /another schema/],
-    'not an export': ['{"some":"json"}\n', /not an export/],
+    'no dump': ['{"some":"json"}\n', /is no file of "export --everything"/],
   };
   for (const [what, [text, message]] of Object.entries(cases)) {
     const broken = join(folder, 'broken.jsonl');

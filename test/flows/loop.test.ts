@@ -20,6 +20,9 @@ before(async () => {
     ['Appointment', 'appointment_created'],
     ['Appointment', 'appointment_updated'],
     ['Patient', 'patient_created'],
+    ['Provider', 'provider_updated'],
+    ['WorkingHour', 'working_hour_created'],
+    ['WorkingHour', 'working_hour_updated'],
   ]) {
     const path = `/webhook_endpoints/${endpoint.body.data.id}/webhook_subscriptions?subdomain=${program.demo.subdomain}`;
     assert.equal((await program.api('POST', path, { resource_type, event })).status, 201);
@@ -124,6 +127,35 @@ test('confirm and cancel go through, and each is one appointment_updated', async
   assert.equal((await sandbox('GET', `/v1/visits/${visitId}`)).body.state, 'broken');
   const repeated = await api('PATCH', `/appointments/${id}?subdomain=${demo.subdomain}`, { appt: { cancelled: true } });
   assert.equal(repeated.status, 400);
+});
+
+test('whom and when the practice changes is heard, as the API then shows it', async () => {
+  const { api, demo, sandbox } = program;
+  const providerId = demo.provider_ids[1];
+  const show = async () => (await api('GET', `/providers/${providerId}?subdomain=${demo.subdomain}`)).body.data;
+  const practitioner = `/desk/practitioners/${(await show()).foreign_id}`;
+  for (const active of [false, true]) {
+    assert.equal((await sandbox('PATCH', practitioner, { active })).status, 200);
+    const { event } = await heard(
+      'provider_updated',
+      ({ provider }) => provider.id === providerId && provider.inactive === !active,
+    );
+    assert.deepEqual(event.data.provider, await show());
+  }
+
+  const { foreign_id } = (await api('GET', `/locations/${demo.location_id}?subdomain=${demo.subdomain}`)).body.data;
+  const hours = { site_id: Number(foreign_id), practitioner_id: Number((await show()).foreign_id), date: '2030-01-06' };
+  const made = await sandbox('POST', '/desk/schedules', { ...hours, opens: '09:00', closes: '12:00' });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const { event } = await heard('working_hour_created', (data) => data.working_hour.specific_date === '2030-01-06');
+  const { working_hour } = event.data;
+  const isLater = (data: Body) => data.working_hour.id === working_hour.id;
+  await sandbox('PATCH', `/desk/schedules/${made.body.id}`, { closes: '13:00' });
+  await heard('working_hour_updated', (data) => isLater(data) && data.working_hour.end_time === '13:00');
+  await sandbox('DELETE', `/desk/schedules/${made.body.id}`);
+  await heard('working_hour_updated', (data) => isLater(data) && !data.working_hour.active);
+  const path = `/working_hours/${working_hour.id}?subdomain=${demo.subdomain}`;
+  assert.equal((await api('GET', path)).status, 404);
 });
 
 test('a new patient reaches the practice with the first appointment', async () => {

@@ -36,10 +36,17 @@ function nextWednesday(): number {
   return day.getTime();
 }
 
-function book(appt: Record<string, unknown>, headers: Record<string, string> = {}): Promise<ApiAnswer> {
+function book(
+  appt: Record<string, unknown>,
+  headers: Record<string, string> = {},
+  perTimeslot?: number,
+): Promise<ApiAnswer> {
   const { practice } = api;
   return api.post(`/appointments?subdomain=oak&location_id=${practice.locations.north}`, {
-    body: { appt: { patient_id: practice.patients.pia, provider_id: practice.providers.ada, ...appt } },
+    body: {
+      appointments_per_timeslot: perTimeslot,
+      appt: { patient_id: practice.patients.pia, provider_id: practice.providers.ada, ...appt },
+    },
     headers,
   });
 }
@@ -102,4 +109,55 @@ test('what the database holds after all this overlaps nowhere', async () => {
       and a.start_at < b.end_at and b.start_at < a.end_at`.execute(tx),
   );
   assert.equal(overlaps.rows.length, 0);
+});
+
+const isBooked = ({ status }: ApiAnswer) => status === 201;
+
+test('20 at once for a time of three: three get it, in a seat each', async () => {
+  const startMs = nextWednesday();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => book(halfHour(startMs), {}, 3)));
+  assert.equal(answers.filter(isBooked).length, 3);
+  for (const { status, body } of answers.filter((answer) => !isBooked(answer))) {
+    assert.deepEqual([status, body.error], [400, ['The slot is taken: this time is no longer available']]);
+  }
+  const ids = answers.filter(isBooked).map(({ body }) => body.data.appt.id);
+  const rows = await forAll(api.db, (tx) =>
+    tx.selectFrom('claim').select('seat').where('appointment_id', 'in', ids).orderBy('seat').execute(),
+  );
+  assert.deepEqual(rows, [{ seat: 1 }, { seat: 2 }, { seat: 3 }]);
+  assert.equal((await book(halfHour(startMs), {}, 4)).status, 201, 'a fourth for whom four may be there');
+});
+
+test('in a crowd of different wishes nobody meets more than they agreed to', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const startMs = nextWednesday();
+    const wishes = Array.from({ length: 24 }, (_, i) => ({
+      startMs: startMs + (i % 4) * 600_000,
+      perTimeslot: (i % 3) + 1,
+    }));
+    const answers = await Promise.all(wishes.map((wish) => book(halfHour(wish.startMs), {}, wish.perTimeslot)));
+    const got = answers
+      .map((answer, i) => ({
+        ...(wishes[i] as (typeof wishes)[number]),
+        id: isBooked(answer) && answer.body.data.appt.id,
+      }))
+      .filter(({ id }) => id !== false)
+      // The order in which they were let in: each is compared with those before it.
+      .sort((a, b) => a.id - b.id);
+    assert.ok(got.length > 0);
+    for (const [at, { startMs: fromMs, perTimeslot }] of got.entries()) {
+      const there = got.slice(0, at).filter((one) => Math.abs(one.startMs - fromMs) < 1_800_000);
+      assert.ok(there.length < perTimeslot, `${there.length} were there before one that wanted ${perTimeslot}`);
+    }
+  }
+});
+
+test('an operatory is one booking’s, however many its provider may have', async () => {
+  const startMs = nextWednesday();
+  const { roomNorth } = api.practice.operatories;
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => book({ ...halfHour(startMs), operatory_id: roomNorth }, {}, 5)),
+  );
+  assert.equal(answers.filter(isBooked).length, 1);
+  assert.equal((await book(halfHour(startMs), {}, 5)).status, 201, 'in no operatory');
 });

@@ -101,19 +101,50 @@ test('everything stands under the ids of the file', async () => {
   assert.ok(providers.some(({ id }: Body) => id === 3003));
   assert.deepEqual(ids(await get(`/appointment_types?${of}`)), [5001, 5002]);
   const hours = await get(`/availabilities?${of}&location_id=2001&include[]=appointment_types`);
-  assert.deepEqual(ids(hours), [6001, 6002]);
+  assert.deepEqual(ids(hours), [6001, 6002, 6003]);
   assert.deepEqual(hours[0].days, ['Monday', 'Wednesday', 'Friday']);
   assert.deepEqual(ids(hours[0].appointment_types), [5001, 5002]);
   assert.deepEqual(
     hours.map(({ synced }: Body) => synced),
-    [false, true],
+    [false, true, false],
+  );
+  assert.deepEqual(hours[2].custom_recurrence, { num: 2, unit: 'week', ref: '2030-01-03' });
+  const [labelled] = await get(`/working_hours?${of}&location_id=2001&source=synced`);
+  assert.deepEqual(labelled.label, { id: 8001, location_id: null, name: 'New patients' });
+  const descriptors = await get('/locations/2001/appointment_descriptors');
+  assert.deepEqual(
+    descriptors.map(({ id, code, descriptor_type, data }: Body) => [id, code, descriptor_type, data.minutes]),
+    [
+      [7001, 'CLEAN', 'Appointment Type', 30],
+      [7002, 'D0274', 'Procedure Code', 30],
+      [7003, 'TYPE-5002', 'Appointment Type', 60],
+    ],
+  );
+  const types = await get(`/appointment_types?${of}&include[]=descriptors`);
+  assert.deepEqual(
+    types.map(({ descriptors }: Body) => ids(descriptors)),
+    [[7001, 7002], [7003]],
   );
 });
 
 test('people and appointments are as many as the file says, and overlap nowhere', async () => {
   const { patients } = await get('/patients?subdomain=live-oak&location_id=2001&per_page=100');
-  assert.equal(patients.length, 40);
+  assert.equal(patients.length, 41);
   assert.equal(patients.filter(({ unsubscribe_sms }: Body) => unsubscribe_sms).length, 8);
+  const { rows } = await forAll(db, (tx) =>
+    sql`select patient_id, count(*) as coverages from insurance_coverage
+      where institution_id = 101 and deleted_at is null group by patient_id`.execute(tx),
+  );
+  const coverages = rows as { coverages: number }[];
+  assert.equal(coverages.length, 12);
+  assert.equal(coverages.filter((row) => row.coverages === 2).length, 4);
+  for (const [table, wanted] of [
+    ['patient_recall', 10],
+    ['patient_alert', 3],
+  ] as const) {
+    const found = await forAll(db, (tx) => sql`select from ${sql.table(table)} where institution_id = 101`.execute(tx));
+    assert.equal(found.rows.length, wanted, table);
+  }
   const appointments = await get(
     '/appointments?subdomain=live-oak&location_id=2001&start=2000-01-01&end=2100-01-01&per_page=1000',
   );
@@ -125,6 +156,14 @@ test('people and appointments are as many as the file says, and overlap nowhere'
       and (a.provider_id = b.provider_id or a.operatory_id = b.operatory_id)`.execute(tx),
   );
   assert.equal(overlaps.rows.length, 0);
+});
+
+test('somebody with a name of the file’s own is there under their id', async () => {
+  const shown = await get('/patients/9001?subdomain=live-oak');
+  assert.equal(shown.name, 'Pia Example');
+  assert.equal(shown.email, 'pia@example.com');
+  assert.equal(shown.bio.date_of_birth, '1990-02-03');
+  assert.deepEqual(shown.location_ids, [2001]);
 });
 
 test('keys work as given, each for its institutions; demo.json tells the first', async () => {
@@ -199,8 +238,12 @@ test('a second start with the same file changes nothing', async () => {
   const before = await contents();
   const keys = handles().api_keys;
   await program.stop();
-  // The same content in another hand.
-  program = await start(write('practice.json', JSON.parse(JSON.stringify(twoInstitutions, null, 4))));
+  // The same content in another hand, which writes what is a default anyway.
+  const again: Body = JSON.parse(JSON.stringify(twoInstitutions, null, 4));
+  again.institutions[0].country_code = 'US';
+  again.institutions[0].providers[0].inactive = false;
+  again.institutions[1].locations[0].patients.with_coverage = 0;
+  program = await start(write('practice.json', again));
   assert.deepEqual(await contents(), before);
   assert.deepEqual(handles().api_keys, keys);
 });
@@ -220,42 +263,96 @@ const BREAKS: [string, (seed: Body) => void, RegExp][] = [
   [
     'a zone that is none',
     (s) => (s.institutions[0].locations[0].tz = 'CST'),
-    /institutions\[0\]\.locations\[0\]\.tz: must be an IANA/,
+    /institutions\[0\]\.locations\[0\]\.tz: found "CST", wanted an IANA time zone/,
   ],
-  ['a word that means nothing', (s) => (s.institutions[0].colour = 'red'), /institutions\[0\]: .*colour/],
-  ['an id used twice', (s) => (s.institutions[0].providers[1].id = 3001), /providers\[1\]\.id: 3001 is used twice/],
+  [
+    'a word that means nothing',
+    (s) => (s.institutions[0].colour = 'red'),
+    /institutions\[0\]\.colour: found "red", wanted no such field/,
+  ],
+  [
+    'an id used twice',
+    (s) => (s.institutions[0].providers[1].id = 3001),
+    /providers\[1\]\.id: found 3001, wanted an id that no other of the providers has/,
+  ],
   [
     'a provider who works elsewhere',
     (s) => (s.institutions[0].availabilities[0].provider_id = 9),
-    /availabilities\[0\]\.provider_id: no provider 9 works at location 2001/,
+    /availabilities\[0\]\.provider_id: found 9, wanted the id of a provider who works at location 2001/,
   ],
   [
     'an operatory of nobody',
     (s) => (s.institutions[0].availabilities[0].operatory_id = 9),
-    /availabilities\[0\]\.operatory_id: location 2001 has no operatory 9/,
+    /availabilities\[0\]\.operatory_id: found 9, wanted the id of an operatory of location 2001/,
   ],
   [
     'a type of nobody',
     (s) => (s.institutions[0].availabilities[0].appointment_type_ids = [1]),
-    /appointment_type_ids\[0\]: location 2001 has no appointment type 1/,
+    /appointment_type_ids\[0\]: found 1, wanted the id of an appointment type of location 2001/,
   ],
   [
     'synced hours on several days',
     (s) => (s.institutions[0].availabilities[1].days = ['Monday', 'Friday']),
-    /availabilities\[1\]\.days: synced/,
+    /availabilities\[1\]\.days: found \["Monday","Friday"\], wanted one day/,
   ],
-  ['no day at all', (s) => (s.institutions[0].availabilities[0].days = []), /availabilities\[0\]\.days: give either/],
+  [
+    'no day at all',
+    (s) => (s.institutions[0].availabilities[0].days = []),
+    /availabilities\[0\]\.days: found \[\], wanted exactly one of days/,
+  ],
   [
     'more without consent than people',
     (s) => (s.institutions[0].locations[0].patients.without_sms_consent = 41),
-    /without_sms_consent: is more than count/,
+    /patients\.without_sms_consent: found 41, wanted at most count, which is 40/,
   ],
   [
     'a key of a stranger',
     (s) => (s.api_keys[0].subdomains = ['nowhere']),
-    /api_keys\[0\]\.subdomains\[0\]: no institution here is called nowhere/,
+    /api_keys\[0\]\.subdomains\[0\]: found "nowhere", wanted one of live-oak/,
   ],
-  ['a key with a space', (s) => (s.api_keys[0].key = 'a b'), /api_keys\[0\]\.key: must be visible/],
+  ['a key with a space', (s) => (s.api_keys[0].key = 'a b'), /api_keys\[0\]\.key: found another text, wanted visible/],
+  ['a text for a number', (s) => (s.institutions[0].id = '101'), /institutions\[0\]\.id: found "101", wanted a number/],
+  [
+    'a name of two lines',
+    (s) => (s.institutions[0].name = 'Live\nOak'),
+    /institutions\[0\]\.name: found "Live\\nOak", wanted text without control characters/,
+  ],
+  ['nothing at all', (s) => delete s.institutions[0].name, /institutions\[0\]\.name: found nothing, wanted a string/],
+  [
+    'a day that is none',
+    (s) => (s.institutions[0].availabilities[0].days = ['Mon']),
+    /days\[0\]: found "Mon", wanted one of Sunday, Monday/,
+  ],
+  [
+    'two rules for one set of hours',
+    (s) => (s.institutions[0].availabilities[0].specific_date = '2030-01-31'),
+    /availabilities\[0\]\.days: .*wanted exactly one of days, specific_date and custom_recurrence/,
+  ],
+  [
+    'a label on hours that are not synced',
+    (s) => (s.institutions[0].availabilities[0].label_id = 8001),
+    /availabilities\[0\]\.label_id: found 8001, wanted none: labels are for synced hours/,
+  ],
+  [
+    'a descriptor of nobody',
+    (s) => (s.institutions[0].appointment_types[0].emr_appt_descriptor_ids = [9]),
+    /emr_appt_descriptor_ids\[0\]: found 9, wanted the id of a descriptor/,
+  ],
+  [
+    'a code used twice',
+    (s) => (s.institutions[0].descriptors[1].code = s.institutions[0].descriptors[0].code),
+    /descriptors\[1\]\.code: found "CLEAN", wanted a code that no other/,
+  ],
+  [
+    'more second coverages than first ones',
+    (s) => (s.institutions[0].locations[0].patients.with_two_coverages = 13),
+    /with_two_coverages: found 13, wanted at most with_coverage, which is 12/,
+  ],
+  [
+    'a key for nobody',
+    (s) => (s.api_keys[0].subdomains = []),
+    /api_keys\[0\]\.subdomains: found \[\], wanted some of live-oak/,
+  ],
 ];
 
 for (const [what, change, message] of BREAKS) {

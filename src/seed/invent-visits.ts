@@ -1,19 +1,11 @@
-/** People and appointments for a practice of which only the skeleton is known. Nobody in it is real. */
+/** Appointments for a practice of which only the skeleton is known, as the sandbox keeps them. */
 import { occurrenceTest } from '../domain/availability.ts';
 import { parseMinuteOfDay } from '../domain/minute-of-day.ts';
-import { DAY_MS, dateOfDayNumber, dayNumberOf, localDateOf, localMsToInstantMs, MINUTE_MS } from '../domain/zone.ts';
+import { DAY_MS, dayNumberOf, localDateOf, localMsToInstantMs, MINUTE_MS } from '../domain/zone.ts';
 import { WEEKDAYS } from '../views/availability.ts';
+import { visitCodeOf } from './codes.ts';
 import type { SeedInstitution, SeedLocation } from './format.ts';
-
-const FIRST_NAMES =
-  'Ada Bela Cora Dario Edda Farid Gwen Hugo Inez Jonas Kira Leon Mina Nils Olga Pavel Quinn Rosa Selim Tara Ugo Vera'.split(
-    ' ',
-  );
-const LAST_NAMES =
-  'Ashford Bellamy Castell Dunmore Eastlake Fairbank Glenister Harrow Isley Jessop Kingsbury Lorimer Marsden Norwell Oakes'.split(
-    ' ',
-  );
-const STREETS = ['Alder Street', 'Beech Lane', 'Chestnut Road'];
+import { pick, type Random, shuffle } from './random.ts';
 
 /** Without any type, a visit takes this long. */
 const DEFAULT_MINUTES = 30;
@@ -24,48 +16,6 @@ const FIRST_DAYS = 30;
 const LAST_DAYS = 5 * 366;
 /** Of all the time that fits, at most this share is taken: a full practice has no slots to book. */
 const MAX_SHARE = 0.5;
-
-type Random = () => number;
-
-/** mulberry32: the same practice for the same file, everywhere. */
-export function randomFrom(start: number): Random {
-  let state = start | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const pick = <T>(random: Random, list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
-
-/** The patients of a location, as the sandbox keeps them, with ids from `firstId` on. */
-export function inventPatients(location: SeedLocation, firstId: number, nowMs: number, random: Random) {
-  const { count, without_sms_consent: without } = location.patients;
-  return Array.from({ length: count }, (_, at) => {
-    const first = FIRST_NAMES[at % FIRST_NAMES.length] as string;
-    const last = LAST_NAMES[Math.floor(at / FIRST_NAMES.length + at) % LAST_NAMES.length] as string;
-    const number = String(Math.floor(random() * 100)).padStart(2, '0');
-    return {
-      id: firstId + at,
-      first_name: first,
-      last_name: last,
-      birth_date: dateOfDayNumber(Math.floor(nowMs / DAY_MS - 366 * (18 + random() * 70))),
-      sex: pick(random, ['F', 'M']),
-      // The numbers that are kept free for stories.
-      phone_cell: `212555${String(100 + (at % 100)).padStart(4, '0')}`,
-      email: `${first}.${last}.${firstId + at}@example.com`.toLowerCase(),
-      street: `${number} ${pick(random, STREETS)}`,
-      city: location.city,
-      state: location.state,
-      zip: location.zip_code,
-      // Spread evenly, so that every page of a list has some.
-      sms_ok: Math.floor(((at + 1) * without) / count) === Math.floor((at * without) / count),
-      home_site_id: location.id,
-    };
-  });
-}
 
 interface Candidate {
   startMs: number;
@@ -90,25 +40,42 @@ export function inventVisits(
   nowMs: number,
   random: Random,
 ) {
-  const { past, future } = location.appointments;
-  const placed = [
-    ...place(institution, location, past, -1, taken, nowMs, random),
-    ...place(institution, location, future, 1, taken, nowMs, random),
-  ].sort((a, b) => a.startMs - b.startMs);
-  return placed.map(({ startMs, endMs, providerId, operatoryId, typeId }) => ({
+  const placed = placeAll(institution, location, taken, nowMs, random);
+  for (const when of ['past', 'future'] as const) {
+    const wanted = location.appointments[when];
+    if (placed[when].length < wanted) {
+      throw new Error(
+        `OPENCHAIR_SEED: location ${location.id} has hours for ${placed[when].length} of ${wanted} ${when} appointments.`,
+      );
+    }
+  }
+  const inOrder = [...placed.past, ...placed.future].sort((a, b) => a.startMs - b.startMs);
+  return inOrder.map(({ startMs, endMs, providerId, operatoryId, typeId }) => ({
     site_id: location.id,
     patient_id: pick(random, patientIds),
     practitioner_id: providerId,
     room_id: operatoryId,
     start: new Date(startMs).toISOString(),
     end: new Date(endMs).toISOString(),
-    visit_code: typeId === null ? null : codeOf(typeId),
+    visit_code: visitCodeOf(institution, typeId),
     ...standing(startMs, endMs, nowMs, random),
   }));
 }
 
-/** The sandbox's code that stands for one of our types. */
-export const codeOf = (typeId: number) => `TYPE-${typeId}`;
+/** As many of a location's appointments as its hours have place for. */
+export function placeAll(
+  institution: SeedInstitution,
+  location: SeedLocation,
+  taken: Taken,
+  nowMs: number,
+  random: Random,
+): { past: Candidate[]; future: Candidate[] } {
+  const { past, future } = location.appointments;
+  return {
+    past: place(institution, location, past, -1, taken, nowMs, random),
+    future: place(institution, location, future, 1, taken, nowMs, random),
+  };
+}
 
 function place(
   institution: SeedInstitution,
@@ -132,12 +99,6 @@ function place(
       placed.push(candidate);
       left -= 1;
     }
-  }
-  if (placed.length < wanted) {
-    const when = direction > 0 ? 'future' : 'past';
-    throw new Error(
-      `OPENCHAIR_SEED: location ${location.id} has hours for ${placed.length} of ${wanted} ${when} appointments.`,
-    );
   }
   return placed;
 }
@@ -166,7 +127,7 @@ function findCandidates(
     const occursOn = occurrenceTest({
       days: weekdayBits(hours.days),
       specificDate: hours.specific_date,
-      recurrence: null,
+      recurrence: hours.custom_recurrence,
     });
     const begin = parseMinuteOfDay(hours.begin_time) ?? 0;
     const end = parseMinuteOfDay(hours.end_time) ?? 0;
@@ -213,14 +174,6 @@ function take(taken: Taken, candidate: Candidate, rooms: readonly { id: number }
   hold(provider);
   if (candidate.operatoryId !== null) hold(`operatory ${candidate.operatoryId}`);
   return true;
-}
-
-function shuffle<T>(list: T[], random: Random): T[] {
-  for (let at = list.length - 1; at > 0; at -= 1) {
-    const other = Math.floor(random() * (at + 1));
-    [list[at], list[other]] = [list[other] as T, list[at] as T];
-  }
-  return list;
 }
 
 /** How a visit stands by now: most of the past took place, some of what comes is confirmed. */
