@@ -2,13 +2,15 @@
 import { pino } from 'pino';
 import { z } from 'zod';
 import { createAuthentication } from '../../src/api/authentication.ts';
-import type { Services, Version } from '../../src/api/context.ts';
+import type { Services } from '../../src/api/context.ts';
 import { routes } from '../../src/api/routes.ts';
 import { createServer } from '../../src/api/server.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import type { Capabilities, ConnectorKind } from '../../src/connectors/connector.ts';
 import { openWakeups } from '../../src/jobs/wakeups.ts';
 import { openDatabase } from '../../src/store/database.ts';
+import type { Version } from '../../src/views/version.ts';
+import { checkAnswer } from './contract.ts';
 import { createTestDatabase } from './database.ts';
 import { createKey, createPractice } from './practice.ts';
 
@@ -20,6 +22,12 @@ export const ALL_CAPABILITIES: Capabilities = {
   confirm: true,
   cancel: true,
   checkIn: true,
+  reschedule: true,
+  changeOperatory: true,
+  changeNote: true,
+  createAlert: true,
+  changeAlert: true,
+  appointmentsPerTimeslot: 5,
   marker: 'unique',
   settleMs: 1_000,
   reportsDeletions: true,
@@ -48,7 +56,7 @@ export interface RequestOptions {
   /** Default v2. `null` sends no version, which means v3.0.0. */
   version?: Version | null;
   /** An object goes as JSON, text and bytes as they are. */
-  body?: object | string;
+  body?: object | string | Uint8Array<ArrayBuffer>;
   /** Default: the key of the first practice. `null` sends none. */
   key?: string | null;
   headers?: Record<string, string>;
@@ -81,7 +89,9 @@ export async function startApi({ subdomain = 'oak', clock = systemClock, service
     wakeups,
     connectorKinds: new Map([[NAMED_KIND.kind, NAMED_KIND]]),
     capabilitiesOf: () => ALL_CAPABILITIES,
+    rateLimiter: null,
     webhookAddresses: 'any',
+    baseUrl: () => 'https://openchair.example',
     ...services,
   };
   const server = createServer(all, createAuthentication(db, tokenSecret, clock), routes);
@@ -90,17 +100,21 @@ export async function startApi({ subdomain = 'oak', clock = systemClock, service
   async function request(method: string, path: string, options: RequestOptions = {}): Promise<ApiAnswer> {
     const { version = 'v2', body } = options;
     const credential = options.key === undefined ? key : options.key;
+    const headers = {
+      ...(version && { 'nex-api-version': version }),
+      ...(credential !== null && { authorization: credential }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...options.headers,
+    };
     const response = await fetch(url + path, {
       method,
-      headers: {
-        ...(version && { 'nex-api-version': version }),
-        ...(credential !== null && { authorization: credential }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...options.headers,
-      },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      headers,
+      ...(body !== undefined && {
+        body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+      }),
     });
     const text = await response.text();
+    checkAnswer({ method, path, headers }, { status: response.status, headers: response.headers, text });
     return { status: response.status, headers: response.headers, text, body: text === '' ? null : JSON.parse(text) };
   }
 

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkAnswer } from './contract.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/openchair', import.meta.url));
@@ -36,7 +37,8 @@ export interface Program {
 /** Starts `openchair COMMAND` and resolves when it says that it is ready. */
 export async function startProgram(command: 'serve' | 'api' | 'worker', env: Record<string, string>): Promise<Program> {
   const child = spawn(process.execPath, [BIN, command], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info', ...env },
+    // Tests ask faster than clients may.
+    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info', OPENCHAIR_RATE_LIMITS: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -89,17 +91,19 @@ export interface Reply {
 /** A client as an app is one: the API's address, a key, JSON. */
 export function client(url: string, key: string, version: string | null = 'v2') {
   return async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> => {
+    const sent = {
+      authorization: key,
+      ...(version !== null && { 'nex-api-version': version }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    };
     const response = await fetch(url + path, {
       method,
-      headers: {
-        authorization: key,
-        ...(version !== null && { 'nex-api-version': version }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...headers,
-      },
+      headers: sent,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
+    checkAnswer({ method, path, headers: sent }, { status: response.status, headers: response.headers, text });
     return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
   };
 }

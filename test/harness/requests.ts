@@ -2,106 +2,13 @@
  * One request that succeeds for every route of the table, for the tests that walk all of them. A new route without
  * a line here fails those tests.
  */
-import { randomUUID } from 'node:crypto';
 import type { Route } from '../../src/api/route.ts';
-import { type Database, forAll } from '../../src/store/database.ts';
-import { createAppointment, type Practice } from './practice.ts';
-
-/** Ids that a request can carry. Those of one world all belong to one practice and one API user. */
-export type Ids = Record<(typeof ID_NAMES)[number], number>;
-
-const ID_NAMES = [
-  'institution',
-  'location',
-  'provider',
-  'operatory',
-  'patient',
-  'type',
-  'descriptor',
-  'availability',
-  'appointment',
-  'endpoint',
-  'otherEndpoint',
-  'subscription',
-  'delivery',
-] as const;
-
-export interface World {
-  ids: Ids;
-  subdomain: string;
-  pushToken: string;
-}
+import { DAY, type Ids, type World } from './world.ts';
 
 export interface Sample {
   path?: Record<string, string | number>;
   query?: Record<string, string | number | (string | number)[]>;
   body?: Record<string, unknown>;
-}
-
-/** A Monday on which Ada sees patients, far enough ahead of any run. 14:00 UTC is 9:00 at North. */
-const DAY = '2099-01-05';
-
-/** Rows that requests point at, beside those of the practice. */
-export function createWorld(db: Database, practice: Practice, apiUserId: number): Promise<World> {
-  return forAll(db, async (tx) => {
-    const endpoint = (target_url: string) =>
-      tx
-        .insertInto('webhook_endpoint')
-        .values({ api_user_id: apiUserId, target_url, secret_key: 'whsec_c2VjcmV0' })
-        .returning('id')
-        .executeTakeFirstOrThrow();
-    const institution_id = practice.institution.id;
-    const first = await endpoint('https://receiver.example/one');
-    const second = await endpoint('https://receiver.example/two');
-    const subscription = await tx
-      .insertInto('webhook_subscription')
-      .values({
-        endpoint_id: first.id,
-        institution_id,
-        resource_type: 'Appointment',
-        event: 'appointment_updated',
-        version: 'v2',
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
-    const delivery = await tx
-      .insertInto('delivery')
-      .values({
-        institution_id,
-        endpoint_id: first.id,
-        subscription_id: subscription.id,
-        event_id: randomUUID(),
-        event_position: 1,
-        event_name: 'appointment_updated',
-        resource_type: 'Appointment',
-        resource_id: 1,
-        body: '{}',
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
-    const appointment = await createAppointment(db, practice, `${DAY}T20:00:00.000Z`, {
-      descriptor_ids: [practice.descriptors.examCode],
-    });
-    return {
-      subdomain: practice.institution.subdomain,
-      pushToken: practice.connection.push_token,
-      ids: {
-        institution: institution_id,
-        location: practice.locations.north,
-        provider: practice.providers.ada,
-        operatory: practice.operatories.roomNorth,
-        patient: practice.patients.pia,
-        type: practice.types.cleaning,
-        descriptor: practice.descriptors.examCode,
-        availability: practice.availabilities.adaHours,
-        appointment,
-        endpoint: first.id,
-        otherEndpoint: second.id,
-        subscription: subscription.id,
-        delivery: delivery.id,
-      },
-    };
-  });
 }
 
 type MakeSample = (ids: Ids, world: World) => Sample;
@@ -142,8 +49,37 @@ const SAMPLES: Record<string, MakeSample> = {
   }),
   'GET /patients/:id': ({ patient: id }) => ({
     path: { id },
-    query: { include: ['upcoming_appts', 'last_visited_appointment', 'children', 'guarantor', 'provider', 'address'] },
+    query: {
+      include: [
+        'upcoming_appts',
+        'last_visited_appointment',
+        'children',
+        'guarantor',
+        'provider',
+        'address',
+        'insurance_coverages',
+        'patient_alerts',
+      ],
+    },
   }),
+  'GET /insurance_coverages': ({ patient: patient_id }) => ({
+    query: { patient_id, active: 'True', updated_since: '2020-01-01', per_page: 2 },
+  }),
+  'GET /insurance_coverages/:id': ({ coverage: id }) => ({ path: { id } }),
+  'GET /patients/:id/insurance_coverages': ({ patient: id }) => ({ path: { id } }),
+  'GET /insurance_plans': () => ({
+    query: { payer_id: '87726', group_num: '12345', include_deleted: 'true', sort: '-updated_at' },
+  }),
+  'GET /insurance_plans/:id': ({ plan: id }) => ({
+    path: { id },
+    query: { include: ['patient_coverages', 'subscribers', 'fee_schedule'] },
+  }),
+  'GET /patient_recalls': ({ location: location_id, patient: patient_id, recallType: recall_id }) => ({
+    query: { location_id, patient_id, recall_id, due_after: '2026-01-01T00:00:00Z', sort: '-date_due' },
+  }),
+  'GET /patient_recalls/:id': ({ recall: id }) => ({ path: { id } }),
+  'GET /recall_types': ({ location: location_id }) => ({ query: { location_id, updated_since: '2020-01-01' } }),
+  'GET /recall_types/:id': ({ recallType: id }) => ({ path: { id } }),
   'GET /appointment_types': ({ location: location_id }) => ({
     query: { location_id, include: ['descriptors', 'providers'] },
   }),
@@ -178,6 +114,10 @@ const SAMPLES: Record<string, MakeSample> = {
   }),
   'GET /appointment_categories/:id': ({ type: id }) => ({ path: { id } }),
   'DELETE /appointment_categories/:id': ({ type: id }) => ({ path: { id } }),
+  'GET /appointment_categories/:id/operatories': ({ type: id, location: location_id }) => ({
+    path: { id },
+    query: { location_id },
+  }),
   'GET /locations/:id/appointment_descriptors': ({ location: id }) => ({
     path: { id },
     query: { descriptor_type: 'Procedure Codes' },
@@ -209,6 +149,41 @@ const SAMPLES: Record<string, MakeSample> = {
     body: { availability: { provider_id, operatory_id, days: ['Monday'], appointment_category_ids: [type] } },
   }),
   'DELETE /availabilities/:id': ({ availability: id }) => ({ path: { id } }),
+  'GET /working_hours': ({ location: location_id, provider: provider_id, label: label_id }) => ({
+    query: { location_id, provider_id, label_id, source: 'manual', include: ['appointment_types'] },
+  }),
+  'POST /working_hours': ({ location: location_id, provider: provider_id, operatory: operatory_id, type }) => ({
+    query: { location_id },
+    body: {
+      working_hour: {
+        provider_id,
+        operatory_id,
+        begin_time: '9:00',
+        end_time: '17:00',
+        specific_date: '2099-12-24',
+        appointment_type_ids: [type],
+      },
+    },
+  }),
+  'GET /working_hours/:id': ({ availability: id }) => ({ path: { id }, query: { include: ['appointment_types'] } }),
+  'PATCH /working_hours/:id': ({ availability: id, provider: provider_id, operatory: operatory_id, type }) => ({
+    path: { id },
+    body: { working_hour: { provider_id, operatory_id, days: ['Monday'], appointment_type_ids: [type] } },
+  }),
+  'DELETE /working_hours/:id': ({ availability: id }) => ({ path: { id } }),
+  'GET /working_hour_labels': ({ location: location_id }) => ({ query: { location_id, search_name: 'new' } }),
+  'GET /available_slots': ({ location, operatory, label, type: appointment_type_id }) => ({
+    query: {
+      start_date: DAY,
+      days: 1,
+      lids: [location],
+      operatory_ids: [operatory],
+      appointment_type_id,
+      working_hour_label_id: label,
+      working_hour_source: 'manual',
+      appointments_per_timeslot: 2,
+    },
+  }),
   'GET /appointment_slots': ({ location, provider, operatory, type: appointment_type_id }) => ({
     query: {
       start_date: DAY,
@@ -247,7 +222,24 @@ const SAMPLES: Record<string, MakeSample> = {
   'GET /appointments/:id': ({ appointment: id }) => ({ path: { id }, query: { include: ['patient', 'operatory'] } }),
   'PATCH /appointments/:id': ({ appointment: id }) => ({ path: { id }, body: { appt: { cancelled: true } } }),
   'GET /appointments/:id/writes': ({ appointment: id }) => ({ path: { id } }),
+  'GET /patients/:id/alerts': ({ patient: id }) => ({ path: { id }, query: { include_disabled: 'true' } }),
+  'POST /patients/:id/alerts': ({ patient: id }) => ({
+    path: { id },
+    body: { patient_alert: { note: 'Allergic to latex' } },
+  }),
+  'GET /patients/:id/alerts/:alert_id': ({ patient: id, alert: alert_id }) => ({ path: { id, alert_id } }),
+  'PATCH /patients/:id/alerts/:alert_id': ({ patient: id, alert: alert_id }) => ({
+    path: { id, alert_id },
+    body: { patient_alert: { disabled: true } },
+  }),
+  'GET /patients/:id/alerts/:alert_id/writes': ({ patient: id, alert: alert_id }) => ({ path: { id, alert_id } }),
   'GET /sync_status': ({ location }) => ({ query: { location_ids: [location], read_status: 'green' } }),
+  'GET /onboardings': () => ({ query: { status: 'in_progress', sort: '-subdomain,created_at', per_page: 2 } }),
+  'POST /onboardings': () => ({
+    body: { onboarding: { institution_name: 'Birch Dental', institution_zip_code: '10001', emr_name: 'opendental' } },
+  }),
+  'GET /onboardings/:hashid': (_ids, { onboarding: hashid }) => ({ path: { hashid } }),
+  'GET /nex_staff': ({ location }) => ({ query: { location_ids: [location], inactive: 'false' } }),
   'GET /webhook_endpoints': () => ({ query: { active: 'true' } }),
   'POST /webhook_endpoints': () => ({ body: { target_url: 'https://receiver.example/three', active: true } }),
   'PATCH /webhook_endpoints/:id': ({ endpoint: id }) => ({ path: { id }, body: { active: false } }),
