@@ -8,6 +8,7 @@ import { mapCode, mapPatient, mapPractitioner, mapRoom, mapSite, mapVisit } from
 import type { HrsRecord } from '../src/domain/records.ts';
 import { type Database, forAll, forInstitution, openDatabase } from '../src/store/database.ts';
 import { type Applied, applyBatch, type SyncedConnection } from '../src/sync/apply.ts';
+import { RECORD_KINDS } from '../src/sync/kinds.ts';
 import { recordEvents } from '../src/webhooks/event.ts';
 import { createTestDatabase } from '../test/harness/database.ts';
 import type { Figure } from './figure.ts';
@@ -76,7 +77,16 @@ function directory(): HrsRecord[] {
 
 function patients(): HrsRecord[] {
   const nothing = text('middle_name', 'birth_date', 'sex', 'phone_home', 'phone_cell', 'phone_work', 'email', 'street');
-  const more = text('city', 'state', 'zip', 'language', 'guarantor_id', 'merged_into', 'external_ref');
+  const more = text(
+    'city',
+    'state',
+    'zip',
+    'language',
+    'guarantor_id',
+    'usual_practitioner_id',
+    'merged_into',
+    'external_ref',
+  );
   return numbers(PATIENTS).map((n) =>
     mapPatient({
       ...nothing,
@@ -161,7 +171,8 @@ async function rate(visits: Told[], take: (batch: Told[]) => Promise<void>): Pro
 function store(db: Database, connection: SyncedConnection, records: HrsRecord[], events: boolean): Promise<Applied> {
   return forInstitution(db, connection.institution_id, async (tx) => {
     const nowMs = Date.now();
-    const applied = await applyBatch(tx, connection, records, { nowMs, askedMs: nowMs, quiet: !events });
+    const told = new Set(events ? RECORD_KINDS : []);
+    const applied = await applyBatch(tx, connection, records, { nowMs, askedMs: nowMs, told });
     await recordEvents(tx, connection.institution_id, applied.events);
     return applied;
   });

@@ -7,6 +7,7 @@ import { type Figure, isMet, tableOf } from './figure.ts';
 import { startBenchServer } from './server.ts';
 
 const BENCHES: Record<string, () => Promise<{ measure(): Promise<Figure[]> }>> = {
+  reads: () => import('./reads.ts'),
   slots: () => import('./slots.ts'),
   bookings: () => import('./bookings.ts'),
   races: () => import('./races.ts'),

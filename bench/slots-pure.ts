@@ -24,7 +24,15 @@ function randomFrom(seed: number): () => number {
 function practice(providerCount: number, days: number, bookedShare: number): SlotInput {
   const random = randomFrom(7);
   const ids = Array.from({ length: providerCount }, (_, i) => i + 1);
-  const record = { days: 127, specificDate: null, recurrence: null, active: true, appointmentTypeIds: [] };
+  const record = {
+    days: 127,
+    specificDate: null,
+    recurrence: null,
+    active: true,
+    source: 'manual' as const,
+    labelId: null,
+    appointmentTypeIds: [],
+  };
   const availabilities: Availability[] = ids.flatMap((id) => [
     { ...record, id: id * 2, providerId: id, operatoryId: id + 1000, beginMinute: 480, endMinute: 720 },
     { ...record, id: id * 2 + 1, providerId: id, operatoryId: id + 1000, beginMinute: 780, endMinute: 1020 },
@@ -36,7 +44,14 @@ function practice(providerCount: number, days: number, bookedShare: number): Slo
         if (random() >= bookedShare) continue;
         const startMs = localToInstantMs(ZONE, addDays(START_DATE, day), minute);
         const endMs = startMs + 15 * MINUTE_MS;
-        busy.push({ startMs, endMs, providerId: id, operatoryId: id + 1000, reason: 'appointment' });
+        busy.push({
+          startMs,
+          endMs,
+          appointmentId: busy.length,
+          providerId: id,
+          operatoryId: id + 1000,
+          reason: 'appointment',
+        });
       }
   return {
     nowMs: 0,
@@ -46,6 +61,9 @@ function practice(providerCount: number, days: number, bookedShare: number): Slo
     days: Math.min(days, 14),
     providerIds: ids,
     operatoryIds: null,
+    labelId: null,
+    source: null,
+    appointmentsPerTimeslot: 1,
     providers: ids.map((id) => ({ id, active: true })),
     operatories: ids.map((id) => ({ id: id + 1000, active: true })),
     availabilities,

@@ -21,7 +21,12 @@ export async function statementsOf(
   key: string,
   request: { method: string; path: string; body?: unknown },
 ): Promise<{ body: Body; statements: Statement[] }> {
-  const config = readConfig({ DATABASE_URL: databaseUrl, PORT: '0', LOG_LEVEL: 'silent' });
+  const config = readConfig({
+    DATABASE_URL: databaseUrl,
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    OPENCHAIR_RATE_LIMITS: 'off',
+  });
   const app = await startApp(config, { api: true, worker: false, demo: false }, createLogger('silent'));
   const original = pg.Client.prototype.query;
   try {

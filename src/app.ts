@@ -5,8 +5,10 @@ import { fastify } from 'fastify';
 import type pg from 'pg';
 import { createAuthentication } from './api/authentication.ts';
 import type { Services } from './api/context.ts';
+import { addConnectPage } from './api/onboardings/connect.ts';
 import { addOperations } from './api/operations.ts';
 import { addPages } from './api/pages.ts';
+import { createRateLimiter, parseRateLimits } from './api/rate-limits.ts';
 import { countRequests } from './api/request-metrics.ts';
 import { routes } from './api/routes.ts';
 import { createServer } from './api/server.ts';
@@ -98,6 +100,8 @@ export async function openConnection(config: Config, log: Logger, closing: Closi
 }
 
 async function start(config: Config, parts: Parts, log: Logger, closing: Closing): Promise<string> {
+  // First of all: what is mistyped should leave nothing behind.
+  const limits = parseRateLimits(config.rateLimits ?? (parts.demo ? 'off' : 'nexhealth'));
   const connection = await openConnection(config, log, closing);
   const onPoolError = (error: Error) => log.warn({ code: codeOf(error) }, 'an idle database connection was lost');
   const open = (size: number): Database => {
@@ -116,6 +120,8 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
   closing.push(() => connectors.close());
   const metrics = createMetrics();
   const webhookAddresses = config.allowPrivateWebhooks ? 'any' : parts.demo ? 'loopback' : 'public';
+  let url = '';
+  const rateLimiter = limits === null ? null : createRateLimiter(db, limits, systemClock);
   const services: Services = {
     db,
     clock: systemClock,
@@ -125,14 +131,16 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
     connectorKinds: KINDS,
     capabilitiesOf: (row) => connectors.get(row).capabilities,
     webhookAddresses,
+    rateLimiter,
+    baseUrl: () => config.publicUrl ?? url,
   };
 
-  let url = '';
   if (parts.api) {
     const authentication = createAuthentication(db, tokenSecret, systemClock);
     const server = createServer(services, authentication, routes);
     countRequests(server, metrics);
     await addPages(server, routes);
+    addConnectPage(server, services);
     addOperations(server, db, metrics.registry);
     await server.listen({ port: config.port ?? DEFAULT_PORT, host: config.host });
     closing.push(() => server.close());

@@ -27,7 +27,9 @@ const schema = z.object({
   OPENCHAIR_SEED: z.string().optional(),
   /** Webhooks may go to loopback and private addresses. The demo allows loopback by itself. */
   OPENCHAIR_ALLOW_PRIVATE_WEBHOOKS: flag(false),
-  /** How this installation is reached from the HRS, for change notices. Default: loopback and PORT. */
+  /** `off`, `nexhealth`, or limits of your own; see docs/operating.md. Unset: NexHealth's, and none for the demo. */
+  OPENCHAIR_RATE_LIMITS: z.string().optional(),
+  /** How this installation is reached, by an HRS and by the links of onboardings. Default: loopback and PORT. */
   OPENCHAIR_PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn'),
 });
@@ -41,6 +43,7 @@ export interface Config {
   demo: boolean;
   seedFile: string | null;
   allowPrivateWebhooks: boolean;
+  rateLimits: string | null;
   publicUrl: string | null;
   logLevel: string;
 }
@@ -63,6 +66,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     demo: data.OPENCHAIR_DEMO,
     seedFile: data.OPENCHAIR_SEED ?? null,
     allowPrivateWebhooks: data.OPENCHAIR_ALLOW_PRIVATE_WEBHOOKS,
+    rateLimits: data.OPENCHAIR_RATE_LIMITS ?? null,
     publicUrl: data.OPENCHAIR_PUBLIC_URL ?? null,
     logLevel: data.LOG_LEVEL,
   };

@@ -18,6 +18,7 @@ export const ERRORS = {
   body_too_large: { status: 413, next: 'Send at most 1 MB.' },
   unsupported_media_type: { status: 415, next: 'Send application/json or application/x-www-form-urlencoded.' },
   idempotency_mismatch: { status: 422, next: 'Use a new Idempotency-Key for a different request.' },
+  rate_limited: { status: 429, next: 'Wait as many seconds as Retry-After says, then send it again.' },
   slot_taken: { status: 400, next: 'Ask for the slots again and choose another.' },
   outside_hours: {
     status: 400,
@@ -28,7 +29,10 @@ export const ERRORS = {
   operatory_required: { status: 400, next: 'Send operatory_id: this location books by operatory.' },
   inactive: { status: 400, next: 'Choose a provider, operatory or patient that is active.' },
   patient_exists: { status: 400, next: 'Use the patient whose id the answer names.' },
-  not_synced: { status: 400, next: 'Wait for appointment_insertion.complete, then send the change again.' },
+  not_synced: {
+    status: 400,
+    next: 'Wait until the health record system has it (for a booking: appointment_insertion.complete), then send it again.',
+  },
   not_supported_by_hrs: {
     status: 400,
     next: 'This health record system cannot take that write; see GET /sync_status.',

@@ -25,8 +25,11 @@ export function credentialOf(header: string | undefined): string | null {
 }
 
 export interface Authentication {
-  /** The caller behind an Authorization header. Throws `not_authenticated`. */
-  identify(header: string | undefined): Promise<Caller>;
+  /**
+   * The caller behind an Authorization header. With `anew` nothing is believed that was found earlier: an institution
+   * that has just been made is within reach at once. Throws `not_authenticated`.
+   */
+  identify(header: string | undefined, anew?: boolean): Promise<Caller>;
   /** A token of one hour for the caller of this raw key. Throws `not_authenticated`. */
   issueToken(header: string | undefined): Promise<string>;
 }
@@ -38,15 +41,15 @@ export function createAuthentication(db: Database, tokenSecret: string, clock: C
   const verified = new Map<string, { keyId: string; expiresMs: number }>();
 
   /** Keys are found by hash or by id; both answers are believed for a moment, the bad ones as well. */
-  async function callerOf(lookup: { hash: Buffer } | { keyId: string }): Promise<Caller | null> {
+  async function callerOf(lookup: { hash: Buffer } | { keyId: string }, anew: boolean): Promise<Caller | null> {
     const name = 'hash' in lookup ? lookup.hash.toString('base64') : `id:${lookup.keyId}`;
     const cached = known.get(name);
-    if (cached && cached.untilMs > clock.nowMs()) return cached.caller;
+    if (!anew && cached && cached.untilMs > clock.nowMs()) return cached.caller;
     const caller = await forAll(db, async (tx) => {
       let query = tx
         .selectFrom('api_key')
         .innerJoin('api_user', 'api_user.id', 'api_key.api_user_id')
-        .select(['api_user.id', 'api_user.is_admin'])
+        .select(['api_user.id', 'api_user.is_admin', 'api_key.id as api_key_id'])
         .where('api_key.revoked_at', 'is', null);
       query =
         'hash' in lookup
@@ -61,7 +64,7 @@ export function createAuthentication(db: Database, tokenSecret: string, clock: C
         .where('api_user_institution.api_user_id', '=', user.id)
         .orderBy('institution.id')
         .execute();
-      return { apiUserId: user.id, isAdmin: user.is_admin, institutions };
+      return { apiUserId: user.id, apiKeyId: user.api_key_id, isAdmin: user.is_admin, institutions };
     });
     if (known.size >= MAX_CACHED) known.clear();
     known.set(name, { caller, untilMs: clock.nowMs() + BELIEVED_MS });
@@ -94,15 +97,15 @@ export function createAuthentication(db: Database, tokenSecret: string, clock: C
     );
 
   return {
-    async identify(header) {
+    async identify(header, anew = false) {
       const credential = credentialOf(header);
       if (credential === null) throw refused();
       let caller: Caller | null = null;
       if (credential.split('.').length === 3) {
         const keyId = await keyIdOfToken(credential);
-        if (keyId !== null) caller = await callerOf({ keyId });
+        if (keyId !== null) caller = await callerOf({ keyId }, anew);
       } else {
-        caller = await callerOf({ hash: hashKey(credential) });
+        caller = await callerOf({ hash: hashKey(credential) }, anew);
       }
       if (!caller) throw refused();
       return caller;

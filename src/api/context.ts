@@ -5,10 +5,9 @@ import type { ConnectorKind } from '../connectors/connector.ts';
 import { notFound } from '../errors.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
-import { type Database, forAll, forInstitution, type Tx } from '../store/database.ts';
-
-/** The two faces of the API. Without a version in the request it is v3.0.0. */
-export type Version = 'v2' | 'v3.0.0';
+import { type Database, forAll, forInstitution, readAll, readInstitution, type Tx } from '../store/database.ts';
+import type { Version } from '../views/version.ts';
+import type { RateLimiter } from './rate-limits.ts';
 
 export interface Services {
   db: Database;
@@ -16,11 +15,15 @@ export interface Services {
   log: Logger;
   tokenSecret: string;
   wakeups: Wakeups;
+  /** Null where requests are not limited. */
+  rateLimiter: RateLimiter | null;
   connectorKinds: ReadonlyMap<string, ConnectorKind>;
   /** What the HRS behind a connection can do. */
   capabilitiesOf: CapabilitiesOf;
   /** May webhooks go to loopback, or to any private address? */
   webhookAddresses: 'public' | 'loopback' | 'any';
+  /** Where this installation is reached from outside; known once it listens. */
+  baseUrl: () => string;
 }
 
 export interface ReachableInstitution {
@@ -31,6 +34,7 @@ export interface ReachableInstitution {
 
 export interface Caller {
   apiUserId: number;
+  apiKeyId: number;
   isAdmin: boolean;
   institutions: ReachableInstitution[];
 }
@@ -42,6 +46,8 @@ export interface Context {
   /** The institution that `subdomain` names; null only on routes that do not ask for one. */
   institution: ReachableInstitution | null;
   nowMs: number;
+  /** Nothing is changed by this request. */
+  readsOnly: boolean;
   /** A token of one hour for the key that this request carries. Throws `not_authenticated`. */
   issueToken(): Promise<string>;
   /** Set while the server itself holds the transaction of an idempotent request. */
@@ -56,20 +62,25 @@ export function getInstitution(context: Context): ReachableInstitution {
   return context.institution;
 }
 
-/** One transaction that sees the rows of the request's institution; the request's own where there is one. */
+/**
+ * Statements that see the rows of the request's institution: one transaction, the request's own where there is one,
+ * and none for a request that only reads.
+ */
 export function inInstitution<T>(context: Context, work: (tx: Tx) => Promise<T>): Promise<T> {
   if (context.tx) return work(context.tx);
-  return forInstitution(context.services.db, getInstitution(context).id, work);
+  const run = context.readsOnly ? readInstitution : forInstitution;
+  return run(context.services.db, getInstitution(context).id, work);
 }
 
 /**
- * For routes without a subdomain: one transaction that sees every row, and the ids of the institutions the caller
+ * For routes without a subdomain: statements that see every row, and the ids of the institutions the caller
  * may know about. Every query inside must name them.
  */
 export function inReach<T>(context: Context, work: (tx: Tx, institutionIds: number[]) => Promise<T>): Promise<T> {
   const { institution, caller } = context;
   const ids = institution ? [institution.id] : caller.institutions.map((one) => one.id);
-  return forAll(context.services.db, (tx) => work(tx, ids));
+  const run = context.readsOnly ? readAll : forAll;
+  return run(context.services.db, (tx) => work(tx, ids));
 }
 
 /** For routes whose institution is known by the row that was found, not by a subdomain. */

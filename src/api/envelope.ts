@@ -1,6 +1,6 @@
 /** NexHealth's envelope: five keys in v2, and `page_info` beside them otherwise. */
 import { type ApiError, ERRORS } from '../errors.ts';
-import type { Version } from './context.ts';
+import type { Version } from '../views/version.ts';
 import type { Answer, PageInfo } from './route.ts';
 
 export interface Envelope {
@@ -16,12 +16,13 @@ export interface Envelope {
 const ONE_PAGE: PageInfo = { has_previous_page: false, has_next_page: false, start_cursor: null, end_cursor: null };
 
 /**
- * `ignored` are parameters nobody asked for: v2 tells of them in `error` (with code true), later versions in
+ * `unknown` are parameters nobody asked for: v2 tells of them in `error` (with code true), later versions in
  * `description`; no version fails on them.
  */
-export function wrap(version: Version, answer: Answer, ignored: string[]): Envelope {
+export function wrap(version: Version, answer: Answer, unknown: string[]): Envelope {
+  const ignored = [...unknown, ...(answer.ignored ?? [])];
   const note = ignored.length === 0 ? null : `Note that following parameters are ignored: ${ignored.join(', ')}.`;
-  const count = answer.count ?? (Array.isArray(answer.data) ? answer.data.length : null);
+  const count = answer.count === undefined && Array.isArray(answer.data) ? answer.data.length : (answer.count ?? null);
   const envelope: Envelope = {
     code: true,
     description: answer.description ?? (version === 'v2' ? null : note),

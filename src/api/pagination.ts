@@ -1,12 +1,15 @@
 /**
  * Both of NexHealth's ways to read a list: `page`/`per_page` with a total, and cursors. A cursor names the row it
  * points at by its sort values, so pages stay right while rows come and go, and every page costs the same.
+ * It says whose list it is of, and is refused where that is another's or anybody has changed it.
  */
-import { type Expression, type SelectQueryBuilder, type SqlBool, sql } from 'kysely';
+import { hash } from 'node:crypto';
+import { type Expression, type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely';
 import { z } from 'zod';
 import { toIso } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Schema } from '../store/schema.ts';
+import type { Context } from './context.ts';
 import { integer, optional, text } from './parameters.ts';
 import type { PageInfo } from './route.ts';
 
@@ -16,8 +19,8 @@ const MAX_PER_PAGE = 1_000;
 const MAX_PAGE = 100_000;
 
 export const pageParams = {
-  page: optional(integer(1, MAX_PAGE)),
-  per_page: optional(integer(1, MAX_PER_PAGE)),
+  page: optional(integer(1, MAX_PAGE)).meta({ default: 1 }),
+  per_page: optional(integer(1, MAX_PER_PAGE)).meta({ default: DEFAULT_PER_PAGE }),
   start_cursor: optional(text(500)),
   end_cursor: optional(text(500)),
 };
@@ -33,9 +36,11 @@ export interface PageRequest {
 export interface OrderColumn<Row> {
   /** Qualified, as in the query: `appointment.start_at`. Never from outside. */
   column: string;
-  type: 'bigint' | 'timestamptz';
+  type: 'bigint' | 'timestamptz' | 'text';
   descending?: boolean;
   value: (row: Row) => string | number;
+  /** What must not stand in a cursor, such as a name: ordered by this, while `value` is the id of the row it is of. */
+  hidden?: { expression: RawBuilder<unknown>; ofRow: (id: RawBuilder<unknown>) => RawBuilder<unknown> };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any tables may be joined; only rows and conditions matter here.
@@ -43,8 +48,8 @@ type Query<Row> = SelectQueryBuilder<Schema, any, Row>;
 
 export interface Page<Row> {
   rows: Row[];
-  /** Total matches of the whole list. */
-  count: number;
+  /** Total matches of the whole list; null on a page that a cursor led to, which costs no count. */
+  count: number | null;
   pageInfo: PageInfo;
 }
 
@@ -54,29 +59,34 @@ export interface Page<Row> {
  * the two parameters it is sent in. Throws `invalid_parameter` for a cursor that is not one of this list's.
  */
 export async function fetchPage<Row>(
+  context: Pick<Context, 'institution' | 'caller'>,
   query: Query<Row>,
   request: PageRequest,
   order: OrderColumn<Row>[],
 ): Promise<Page<Row>> {
   const perPage = request.per_page ?? DEFAULT_PER_PAGE;
   const cursorText = request.end_cursor ?? request.start_cursor;
-  const cursor = cursorText === undefined ? null : decodeCursor(cursorText, order);
+  const place: Place<Row> = { owner: ownerOf(context), order };
+  const cursor = cursorText === undefined ? null : decodeCursor(cursorText, place);
   const backwards = cursor?.side === 'start';
   const offset = cursor ? 0 : ((request.page ?? 1) - 1) * perPage;
 
   let page = query.limit(perPage + 1).offset(offset);
   if (cursor) page = page.where(beyond(order, cursor.values, backwards)) as typeof page;
-  for (const { column, descending } of order) {
-    const direction = (descending ?? false) !== backwards ? 'desc' : 'asc';
-    page = page.orderBy(sql.ref(column), direction) as typeof page;
+  for (const column of order) {
+    const direction = (column.descending ?? false) !== backwards ? 'desc' : 'asc';
+    page = page.orderBy(expressionOf(column), direction) as typeof page;
   }
-  const rows = (await page.execute()) as Row[];
-  const more = rows.length > perPage;
-  if (more) rows.pop();
-  if (backwards) rows.reverse();
-
-  const isWhole = !cursor && offset === 0 && !more;
-  const count = isWhole ? rows.length : await countAll(query);
+  // The total comes with the page, a round trip less, in a column beside those that were selected: every list shows
+  // its rows through a view, which does not know it.
+  const total = sql<number>`(${countOf(query)})`.as('total_count');
+  const found = (await (cursor ? page : page.select(total)).execute()) as (Row & { total_count?: number })[];
+  const more = found.length > perPage;
+  if (more) found.pop();
+  if (backwards) found.reverse();
+  // Beyond the last page there is no row to carry it.
+  const count = cursor ? null : (found[0]?.total_count ?? (offset === 0 ? 0 : await countAll(query)));
+  const rows: Row[] = found;
   const first = rows[0];
   const last = rows[rows.length - 1];
   return {
@@ -85,41 +95,74 @@ export async function fetchPage<Row>(
     pageInfo: {
       has_previous_page: backwards ? more : cursor !== null || offset > 0,
       has_next_page: backwards ? true : more,
-      start_cursor: first === undefined ? null : encodeCursor('start', order, first),
-      end_cursor: last === undefined ? null : encodeCursor('end', order, last),
+      start_cursor: first === undefined ? null : encodeCursor('start', place, first),
+      end_cursor: last === undefined ? null : encodeCursor('end', place, last),
     },
   };
 }
 
+const countOf = <Row>(query: Query<Row>) => query.clearSelect().select(sql<number>`count(*)`.as('total'));
+
 async function countAll<Row>(query: Query<Row>): Promise<number> {
-  const counted = query.clearSelect().select(sql<number>`count(*)`.as('total'));
-  return Number(((await counted.executeTakeFirstOrThrow()) as { total: number }).total);
+  return ((await countOf(query).executeTakeFirstOrThrow()) as { total: number }).total;
 }
 
-/** Row-wise "after (a, b)": `(a > x) or (a = x and b > y)`, with each column's own direction. */
+/**
+ * Row-wise "after (a, b)": `(a > x) or (a = x and b > y)`, with each column's own direction. The bound of the first
+ * column is said once more, because an index can be entered by it and not by alternatives: without it the last page
+ * of a long list costs as much as all those before it.
+ */
 function beyond<Row>(order: OrderColumn<Row>[], values: (string | number)[], backwards: boolean): Expression<SqlBool> {
-  const alternatives = order.map(({ column, type, descending }, at) => {
+  const isDescending = (column: OrderColumn<Row>) => (column.descending ?? false) !== backwards;
+  const alternatives = order.map((column, at) => {
     const equals = order
       .slice(0, at)
-      .map((earlier, index) => sql`${sql.ref(earlier.column)} = ${cast(values[index], earlier.type)}`);
-    const sign = sql.raw((descending ?? false) !== backwards ? '<' : '>');
-    return sql`(${sql.join([...equals, sql`${sql.ref(column)} ${sign} ${cast(values[at], type)}`], sql` and `)})`;
+      .map((earlier, index) => sql`${expressionOf(earlier)} = ${operand(earlier, values[index])}`);
+    const sign = sql.raw(isDescending(column) ? '<' : '>');
+    const further = sql`${expressionOf(column)} ${sign} ${operand(column, values[at])}`;
+    return sql`(${sql.join([...equals, further], sql` and `)})`;
   });
-  return sql<SqlBool>`(${sql.join(alternatives, sql` or `)})`;
+  const first = order[0] as OrderColumn<Row>;
+  const bound = sql`${expressionOf(first)} ${sql.raw(isDescending(first) ? '<=' : '>=')} ${operand(first, values[0])}`;
+  return sql<SqlBool>`(${bound} and (${sql.join(alternatives, sql` or `)}))`;
+}
+
+const expressionOf = <Row>({ column, hidden }: OrderColumn<Row>) => hidden?.expression ?? sql.ref(column);
+
+function operand<Row>({ type, hidden }: OrderColumn<Row>, value: string | number | undefined): RawBuilder<unknown> {
+  return hidden ? hidden.ofRow(cast(value, type)) : cast(value, type);
 }
 
 const cast = (value: string | number | undefined, type: OrderColumn<never>['type']) =>
   sql`cast(${value} as ${sql.raw(type)})`;
 
-const CURSOR = z.tuple([z.enum(['start', 'end']), z.string(), z.array(z.union([z.string().max(100), z.int()])).max(4)]);
+/** What a cursor is good for: one list, in one order. */
+interface Place<Row> {
+  owner: string;
+  order: OrderColumn<Row>[];
+}
+
+/** Lists are of an institution, or of all that an API user has. */
+const ownerOf = ({ institution, caller }: Pick<Context, 'institution' | 'caller'>) =>
+  institution ? `institution ${institution.id}` : `user ${caller.apiUserId}`;
+
+const VALUES = z.array(z.union([z.string().max(100), z.int()])).max(4);
+const CURSOR = z.tuple([z.enum(['start', 'end']), z.string(), z.string(), VALUES]);
+
+const checksumOf = (text: string) => hash('sha256', text, 'base64url').slice(0, 8);
+
+/** With a checksum, so that an edited one is told instead of leading astray. No secret: a cursor opens no door. */
+export function writeCursor(content: unknown): string {
+  const text = Buffer.from(JSON.stringify(content)).toString('base64url');
+  return `${text}.${checksumOf(text)}`;
+}
 
 /** Columns and directions: a cursor of another list or another sort does not fit this one. */
 const shapeOf = <Row>(order: OrderColumn<Row>[]) =>
   order.map(({ column, descending }) => `${descending ? '-' : ''}${column}`).join();
 
-function encodeCursor<Row>(side: 'start' | 'end', order: OrderColumn<Row>[], row: Row): string {
-  const values = order.map(({ value }) => value(row));
-  return Buffer.from(JSON.stringify([side, shapeOf(order), values])).toString('base64url');
+function encodeCursor<Row>(side: 'start' | 'end', { owner, order }: Place<Row>, row: Row): string {
+  return writeCursor([side, owner, shapeOf(order), order.map(({ value }) => value(row))]);
 }
 
 /** An instant as our own cursors write it. PostgreSQL has no year 0, and no 30 February. */
@@ -129,14 +172,17 @@ function isInstant(value: unknown): boolean {
   return !Number.isNaN(instantMs) && toIso(instantMs) === value;
 }
 
-function decodeCursor<Row>(cursor: string, order: OrderColumn<Row>[]) {
+function decodeCursor<Row>(cursor: string, { owner, order }: Place<Row>) {
   try {
-    const [side, shape, values] = CURSOR.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
+    const [text = ''] = cursor.split('.', 1);
+    const [side, ofWhom, shape, values] = CURSOR.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
+    const isOurs = cursor === `${text}.${checksumOf(text)}` && ofWhom === owner && shape === shapeOf(order);
     const fits = order.every(({ type }, at) => {
       const value = values[at];
+      if (type === 'text') return typeof value === 'string' && value.isWellFormed() && !value.includes('\0');
       return type === 'bigint' ? Number.isSafeInteger(value) : isInstant(value);
     });
-    if (shape === shapeOf(order) && values.length === order.length && fits) return { side, values };
+    if (isOurs && values.length === order.length && fits) return { side, values };
   } catch {
     // What cannot be read is not a cursor of ours.
   }

@@ -4,7 +4,16 @@ import { notFound } from '../errors.ts';
 import type { Tx } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 
-type Table = 'location' | 'provider' | 'operatory' | 'appointment_type' | 'availability' | 'descriptor' | 'appointment';
+type Table =
+  | 'location'
+  | 'provider'
+  | 'operatory'
+  | 'appointment_type'
+  | 'availability'
+  | 'descriptor'
+  | 'patient'
+  | 'insurance_plan'
+  | 'appointment';
 
 /** The row with that id within the institution. Throws `not_found`. */
 export async function getOwned<T extends Table>(

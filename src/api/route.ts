@@ -3,7 +3,8 @@
  * and the tests that walk every route all read the same table.
  */
 import type { z } from 'zod';
-import type { Context, Version } from './context.ts';
+import type { Version } from '../views/version.ts';
+import type { Context } from './context.ts';
 
 export interface PageInfo {
   has_previous_page: boolean;
@@ -16,10 +17,12 @@ export interface PageInfo {
 export interface Answer {
   status?: number;
   data: unknown;
-  /** Total matches, not the length of this page. */
-  count?: number;
+  /** Total matches, not the length of this page; null on a page that a cursor led to. */
+  count?: number | null;
   pageInfo?: PageInfo;
   description?: string;
+  /** Parameters of the query that were passed over after all; told like those that nobody knows. */
+  ignored?: string[];
 }
 
 export interface Route<P extends z.ZodObject = z.ZodObject> {
@@ -37,12 +40,16 @@ export interface Route<P extends z.ZodObject = z.ZodObject> {
   params: P;
   /** Names of `params` that stand in the body. */
   body?: (keyof P['shape'] & string)[];
+  /** Names of `params` in the query that v3.0.0 no longer knows: it passes them over like any unknown one. */
+  onlyV2?: (keyof P['shape'] & string)[];
   /** The request itself is the message: a body of any type is let pass and not looked at. */
   ignoresBody?: boolean;
   /** Shape of `data` on success, for the documents and the tests; nothing is parsed with it at run time. */
   answer: z.ZodType | ((version: Version) => z.ZodType);
   /** Statuses a success can have. Default 200. */
   statuses?: number[];
+  /** Statuses of refusals that do not follow from the rest of this description. */
+  refusals?: number[];
   /** Carries `page_info` outside v2. */
   paged?: boolean;
   /** An `Idempotency-Key` on this route is honoured; see idempotency.ts. */

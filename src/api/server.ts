@@ -20,7 +20,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const MAX_PATH_PARAM_LENGTH = 100;
 
 /** Nobody is calling: what public routes get. */
-const NOBODY: Caller = { apiUserId: 0, isAdmin: false, institutions: [] };
+const NOBODY: Caller = { apiUserId: 0, apiKeyId: 0, isAdmin: false, institutions: [] };
 
 interface RawAnswer {
   status: number;
@@ -64,8 +64,10 @@ export function createServer(services: Services, authentication: Authentication,
     else done(new ApiError('unsupported_media_type', `content-type ${mediaType(request)} not supported`));
   });
 
-  server.addHook('onRequest', async (_request, reply) => {
+  server.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
+    // Before anybody looks at a body: what it is about is not here.
+    if (request.is404) throw notFound();
   });
   server.setNotFoundHandler((request, reply) => refuse(services, request, reply, notFound()));
   server.setErrorHandler((error, request, reply) => refuse(services, request, reply, error));
@@ -107,20 +109,32 @@ async function serve(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const version = resolveVersion(request.headers);
-  const caller = route.access === 'public' ? NOBODY : await authentication.identify(request.headers.authorization);
+  let caller = route.access === 'public' ? NOBODY : await authentication.identify(request.headers.authorization);
   if (route.access === 'admin' && !caller.isAdmin) {
     throw new ApiError('not_allowed', 'This needs an administrator’s key.');
   }
+  // Administrators are few and have to get in, above all when something is too much.
+  if (route.access === undefined && services.rateLimiter !== null) {
+    const { headers, refusal } = await services.rateLimiter.take(caller.apiKeyId, route);
+    reply.headers(headers);
+    if (refusal) throw refusal;
+  }
   const query = parseForm((request.query as { text?: string }).text ?? '');
   const body = (request.body ?? {}) as Record<string, unknown>;
-  const { params, ignored } = validate(route, { path: request.params as object, query, body });
-  const institution = resolveInstitution(route, caller, query.subdomain || body.subdomain);
+  const { params, ignored } = validate(route, version, { path: request.params as object, query, body });
+  const subdomain = route.subdomain === 'none' ? undefined : query.subdomain || body.subdomain || undefined;
+  if (subdomain !== undefined && !findInstitution(caller, subdomain)) {
+    caller = await authentication.identify(request.headers.authorization, true);
+  }
+  const institution = findInstitution(caller, subdomain);
+  if (subdomain !== undefined && !institution) throw notFound();
   const context: Context = {
     services,
     version,
     caller,
     institution,
     nowMs: services.clock.nowMs(),
+    readsOnly: route.method === 'GET',
     issueToken: () => authentication.issueToken(request.headers.authorization),
     tx: null,
     afterCommit: [],
@@ -149,15 +163,8 @@ async function serve(
 }
 
 /** NexHealth's `subdomain`: which institution is meant. One that the caller may not know about is absent. */
-function resolveInstitution(route: Route, caller: Caller, subdomain: unknown): ReachableInstitution | null {
-  if (route.subdomain === 'none') return null;
-  if (subdomain === undefined || subdomain === '') {
-    if (route.subdomain === 'optional') return null;
-    throw new ApiError('missing_parameter', 'Missing parameter subdomain');
-  }
-  const found = caller.institutions.find((one) => one.subdomain === subdomain);
-  if (!found) throw notFound();
-  return found;
+function findInstitution(caller: Caller, subdomain: unknown): ReachableInstitution | null {
+  return caller.institutions.find((one) => one.subdomain === subdomain) ?? null;
 }
 
 /** The handler, its effect and the stored answer in one transaction. Refusals are answers too: they are stored. */

@@ -11,7 +11,7 @@ export const sortParam = (names: readonly string[]) =>
       (value) => fieldsOf(value).every((field) => names.includes(field.replace(/^-/, ''))),
       `must be of ${names.join(', ')}, each with or without a leading dash`,
     ),
-  );
+  ).describe(`Of ${names.join(', ')}, with commas between; a leading dash for descending.`);
 
 /** The order for a checked `sort`. `last` must be unique among the rows; it ends every order, and is the default. */
 export function orderBy<Row>(

@@ -5,7 +5,8 @@ import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
 import { type Api, type ApiAnswer, startApi } from '../harness/api.ts';
 import { watchContents } from '../harness/contents.ts';
-import { createWorld, findSample, nameOf, pathOf, type Sample, type World } from '../harness/requests.ts';
+import { findSample, nameOf, pathOf, type Sample } from '../harness/requests.ts';
+import { createWorld, type World } from '../harness/world.ts';
 
 const open = routes.filter((route) => route.access !== 'admin');
 

@@ -21,6 +21,7 @@ interface Taken {
   room: number | null;
   from: number;
   to: number;
+  block: boolean;
 }
 
 const step = fc.oneof(
@@ -32,6 +33,7 @@ const step = fc.oneof(
       room: fc.option(fc.nat(1)),
       from: fc.integer({ min: OPENING - 1, max: CLOSING }),
       quarters: fc.integer({ min: 1, max: 8 }),
+      perTimeslot: fc.constantFrom(1, 1, 2, 3),
     }),
   },
   {
@@ -46,9 +48,10 @@ const step = fc.oneof(
   },
   {
     // What the front desk does: it overlaps whatever it likes.
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant('sync' as const),
+      block: fc.constantFrom(false, false, true),
       provider: fc.option(fc.nat(2)),
       room: fc.option(fc.nat(1)),
       from: fc.integer({ min: OPENING - 4, max: CLOSING }),
@@ -69,15 +72,16 @@ test('bookings are accepted exactly when their time is free, and slots show what
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
         const dayMs = FIRST_DAY + day++ * DAY_MS;
         const taken: Taken[] = [];
-        const isFree = (at: Omit<Taken, 'id'>) =>
-          !taken.some(
-            (one) =>
-              one.from < at.to &&
-              at.from < one.to &&
-              ((one.provider === null && one.room === null) ||
-                (one.provider !== null && one.provider === at.provider) ||
-                (one.room !== null && one.room === at.room)),
+        const isFree = (at: Omit<Taken, 'id' | 'block'>, perTimeslot: number) => {
+          const met = taken.filter((one) => one.from < at.to && at.from < one.to);
+          const ofProvider = met.filter((one) => one.provider !== null && one.provider === at.provider);
+          return (
+            !met.some((one) => one.provider === null && one.room === null) &&
+            !met.some((one) => one.room !== null && one.room === at.room) &&
+            !ofProvider.some((one) => one.block) &&
+            ofProvider.length < perTimeslot
           );
+        };
         for (const one of steps) {
           if (one.do === 'cancel') {
             const ours = taken.filter(({ id }) => id !== null);
@@ -93,36 +97,46 @@ test('bookings are accepted exactly when their time is free, and slots show what
             room: one.room === null ? null : (rooms[one.room] as number),
             from: one.from,
             to: one.from + one.quarters,
+            block: one.do === 'block' || (one.do === 'sync' && one.block),
           };
+          const perTimeslot = one.do === 'book' ? one.perTimeslot : 1;
           const start = new Date(dayMs + at.from * QUARTER_MS).toISOString();
           const end = new Date(dayMs + at.to * QUARTER_MS).toISOString();
           if (one.do === 'sync') {
-            const fields = { provider_id: at.provider, operatory_id: at.room, end_at: end };
+            const fields = { provider_id: at.provider, operatory_id: at.room, end_at: end, unavailable: at.block };
             await createAppointment(api.db, api.practice, start, fields);
             taken.push({ ...at, id: null });
             continue;
           }
-          const { status, headers, body } = await book(api, {
-            provider_id: at.provider,
-            operatory_id: at.room,
-            start_time: start,
-            end_time: end,
-            unavailable: one.do === 'block',
-          });
+          const { status, headers, body } = await book(
+            api,
+            {
+              provider_id: at.provider,
+              operatory_id: at.room,
+              start_time: start,
+              end_time: end,
+              unavailable: one.do === 'block',
+            },
+            { perTimeslot },
+          );
           const isInHours = one.do === 'block' || (at.from >= OPENING && at.to <= CLOSING);
-          const expected = !isFree(at) ? 'slot_taken' : isInHours ? null : 'outside_hours';
+          const expected = !isFree(at, perTimeslot) ? 'slot_taken' : isInHours ? null : 'outside_hours';
           assert.deepEqual([status, headers.get('openchair-error-code')], [expected ? 400 : 201, expected]);
           if (status === 201) taken.push({ ...at, id: body.data.appt.id });
         }
         const start_date = new Date(dayMs).toISOString().slice(0, 10);
         const asked = { subdomain: 'oak', start_date, days: 1, lids: [api.practice.locations.north], pids: providers };
-        const { body } = await api.get(`/appointment_slots?${queryText(asked)}`);
-        for (const group of body.data) {
-          const offered = group.slots.map((slot: { time: string }) => (Date.parse(slot.time) - dayMs) / QUARTER_MS);
-          const free = Array.from({ length: CLOSING - OPENING }, (_, quarter) => OPENING + quarter).filter((from) =>
-            isFree({ provider: group.pid, room: null, from, to: from + 1 }),
+        for (const perTimeslot of [1, 2, 3]) {
+          const { body } = await api.get(
+            `/available_slots?${queryText({ ...asked, appointments_per_timeslot: perTimeslot })}`,
           );
-          assert.deepEqual(offered, free);
+          for (const group of body.data) {
+            const offered = group.slots.map((slot: { time: string }) => (Date.parse(slot.time) - dayMs) / QUARTER_MS);
+            const free = Array.from({ length: CLOSING - OPENING }, (_, quarter) => OPENING + quarter).filter((from) =>
+              isFree({ provider: group.pid, room: null, from, to: from + 1 }, perTimeslot),
+            );
+            assert.deepEqual(offered, free);
+          }
         }
       }),
       { numRuns: 25, endOnFailure: false, interruptAfterTimeLimit: 5_000 },

@@ -171,7 +171,12 @@ suite('bookings are refused', () => {
 
   test('with the name of every parameter that is missing', async () => {
     const answer = await api.post('/appointments?subdomain=oak', { body: { appt: {} } });
-    assert.deepEqual(answer.body.error, ['Missing parameter location_id', 'Missing parameter appt[start_time]']);
+    assert.deepEqual(answer.body.error, [
+      'Missing parameter location_id',
+      'Missing parameter appt[start_time]',
+      'Missing parameter appt[patient_id]',
+      'Missing parameter appt[provider_id]',
+    ]);
     assert.deepEqual(
       (await api.post(`/appointments?subdomain=oak&location_id=${api.practice.locations.north}`, { body: {} })).body
         .error,
@@ -286,6 +291,59 @@ suite('bookings are refused', () => {
         await booked(api, { provider_id: dee, operatory_id: room, start_time: '2026-03-03T14:30:00Z' });
     });
   }
+
+  test('where as many appointments are as may be, and never where a block is', async () => {
+    const from = '2026-03-03T14:00:00.000Z';
+    const pending = { end_time: '2026-03-03T14:30:00Z' };
+    const longAgo = (dee: number, fields: object = {}) =>
+      createAppointment(api.db, api.practice, '2026-03-01T14:00:00.000Z', {
+        ...{ provider_id: dee, end_at: '2026-03-05T14:00:00.000Z' },
+        ...fields,
+      });
+    const block = { unavailable: true, patient_id: null };
+    // Each row: what is there, and with how many per timeslot one more is the first to be taken.
+    const rows: [string, number | null, (dee: number, room: number) => Promise<unknown>[]][] = [
+      ['nothing', 1, () => []],
+      ['one of the HRS', 2, (dee) => [synced({ provider_id: dee })]],
+      ['two of the HRS', 3, (dee) => [synced({ provider_id: dee }), synced({ provider_id: dee })]],
+      ['one of days', 2, (dee) => [longAgo(dee)]],
+      ['one of days and one of ours', 3, (dee) => [longAgo(dee), booked(api, { provider_id: dee, ...pending }, two)]],
+      ['one of ours', 2, (dee) => [booked(api, { provider_id: dee, ...pending })]],
+      ['one elsewhere in the operatory', null, (_dee, room) => [synced({ provider_id: null, operatory_id: room })]],
+      ['a block of the HRS', null, (dee) => [synced({ provider_id: dee, ...block })]],
+      ['a block of days', null, (dee) => [longAgo(dee, block)]],
+      ['a block of ours', null, (dee) => [booked(api, { provider_id: dee, ...pending, ...block })]],
+      ['a block that is being cancelled', null, (dee) => [cancelling(dee, block)]],
+      ['one that is being cancelled', 2, (dee) => [cancelling(dee, {})]],
+      ['that and one of the HRS', 3, (dee) => [cancelling(dee, {}), synced({ provider_id: dee })]],
+    ];
+    const two = { perTimeslot: 2 };
+    const cancelling = async (dee: number, fields: object) =>
+      insertRow(api, 'claim', {
+        appointment_id: await createAppointment(api.db, api.practice, from, { ...fields, cancelled: true }),
+        ...{ resource: 'provider', resource_id: dee, start_at: from, end_at: '2026-03-03T14:30:00Z' },
+      });
+    for (const [what, enough, there] of rows) {
+      const room = await addOperatory(api);
+      const dee = await addProvider(api, {});
+      for (const one of there(dee, room)) await one;
+      const appt = { provider_id: dee, operatory_id: room, ...pending };
+      for (let perTimeslot = 1; perTimeslot < (enough ?? 6); perTimeslot += 1) {
+        const { status, headers } = await book(api, appt, { perTimeslot });
+        assert.deepEqual([what, perTimeslot, status], [what, perTimeslot, 400]);
+        assert.equal(headers.get('openchair-error-code'), 'slot_taken');
+      }
+      if (enough !== null) await booked(api, appt, { perTimeslot: enough });
+    }
+  });
+
+  test('for fewer than one, or more than five, in one time', async () => {
+    for (const perTimeslot of [0, 6]) {
+      const { status, body } = await book(api, {}, { perTimeslot });
+      assert.equal(status, 400);
+      assert.match(body.error[0], /^Invalid parameter appointments_per_timeslot: must be at (?:least 1|most 5)$/);
+    }
+  });
 
   test('days into a block, whatever it takes', async () => {
     const room = await addOperatory(api);

@@ -1,13 +1,15 @@
 /** What holds for each route of the table, whatever it is about. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { Version } from '../../src/api/context.ts';
+
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes.ts';
+import type { Version } from '../../src/views/version.ts';
 import { type Api, startApi } from '../harness/api.ts';
 import { contentsOf } from '../harness/contents.ts';
 import { createKey, createPractice } from '../harness/practice.ts';
-import { createWorld, findSample, idsIn, nameOf, pathOf, sampleNames, type World } from '../harness/requests.ts';
+import { findSample, idsIn, nameOf, pathOf, sampleNames } from '../harness/requests.ts';
+import { createWorld, type World } from '../harness/world.ts';
 
 /** Nothing has it: every sequence starts at 1. */
 const ABSENT_ID = 987_654_321;

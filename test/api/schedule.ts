@@ -13,6 +13,7 @@ type Table =
   | 'provider'
   | 'operatory'
   | 'availability'
+  | 'availability_label'
   | 'appointment_type'
   | 'patient'
   | 'claim';
@@ -26,6 +27,17 @@ export function insertRow(api: Api, table: Table, values: object): Promise<numbe
       .returning('id')
       .executeTakeFirstOrThrow();
     return id;
+  });
+}
+
+/** A label of the HRS's for hours at North, unless told otherwise. */
+export function addLabel(api: Api, name: string, fields: object = {}): Promise<number> {
+  return insertRow(api, 'availability_label', {
+    connection_id: api.practice.connection.id,
+    location_id: api.practice.locations.north,
+    name,
+    foreign_id: randomUUID(),
+    ...fields,
   });
 }
 
@@ -95,12 +107,17 @@ export function queryText(values: Record<string, Value | Value[] | undefined>): 
 export function book(
   api: Api,
   appt: object = {},
-  { query = {}, ...options }: RequestOptions & { query?: Parameters<typeof queryText>[0] } = {},
+  {
+    query = {},
+    perTimeslot,
+    ...options
+  }: RequestOptions & { query?: Parameters<typeof queryText>[0]; perTimeslot?: number } = {},
 ): Promise<ApiAnswer> {
   const { locations, patients, providers } = api.practice;
   const scope = queryText({ subdomain: 'oak', location_id: locations.north, ...query });
   return api.post(`/appointments?${scope}`, {
     body: {
+      appointments_per_timeslot: perTimeslot,
       appt: { patient_id: patients.pia, provider_id: providers.ada, start_time: '2026-03-03T14:00:00Z', ...appt },
     },
     ...options,

@@ -54,6 +54,20 @@ test('every route is in some test', () => {
   assert.deepEqual(untested([NEW_ROUTE], [planted('test/a.test.ts', 'get(`/teapots/${pot.id}?a=b`)')]), []);
 });
 
+function untold(table: readonly Pick<Route, 'path' | 'access'>[], page: string): Finding[] {
+  const paths = new Set(table.filter(({ access }) => access !== 'admin').map(({ path }) => path));
+  return [...paths]
+    .map((path) => path.replace(/:(\w+)/g, '{$1}'))
+    .filter((path) => !page.includes(`${path}\``))
+    .map((path) => ({ subject: path, problem: 'is not in docs/compatibility.md' }));
+}
+
+test('every path is on the page about compatibility', () => {
+  const page = readFileSync(join(ROOT, 'docs/compatibility.md'), 'utf8');
+  assert.deepEqual(judge(untold(routes, page)), []);
+  assert.equal(untold([NEW_ROUTE], page).length, 1);
+});
+
 /** Beside the table stand only pages that need no key. */
 const BESIDE_THE_TABLE: Record<string, string> = {
   'src/api/operations.ts': 'health and metrics are for whoever runs the program, workers without an API included',

@@ -22,7 +22,7 @@ export interface Finding {
 }
 
 /** Not ours, or not source: installed, stored or generated. */
-const FOREIGN = new Set(['node_modules', '.git', 'data']);
+const FOREIGN = new Set(['node_modules', '.git', 'data', 'dist']);
 
 /** Every file below `place` whose name ends in one of `endings`, in order of path. */
 export async function readSources(place: string, ...endings: string[]): Promise<Source[]> {

@@ -120,7 +120,6 @@ const PLAIN: readonly string[] = [
   'src/api/appointment-types/editing.ts readInstitution',
   'src/api/envelope.ts wrapError',
   'src/api/idempotency.ts storeAnswer',
-  'src/api/providers/resources.ts selectProviders',
   'src/commands/machine.ts isTerminal',
   'src/connectors/fhir/read.ts isGuardedBy',
   'src/connectors/fhir/read.ts slotIdsOf',

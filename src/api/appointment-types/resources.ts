@@ -1,13 +1,13 @@
 /** Reading appointment types with what may be shown beside them: one query for all of them per kind of thing. */
 import { z } from 'zod';
 import type { Tx } from '../../store/database.ts';
+import { selectProviders } from '../../store/providers.ts';
 import type { AppointmentTypeRow } from '../../store/schema.ts';
 import { appointmentTypeShape, viewAppointmentType } from '../../views/appointment-type.ts';
 import { descriptorShape, viewDescriptor } from '../../views/descriptor.ts';
 import { providerShape, viewProvider } from '../../views/provider.ts';
 import { selectDescriptors } from '../descriptors/rows.ts';
 import { viewGroups } from '../groups.ts';
-import { selectProviders } from '../providers/resources.ts';
 import { anyOf } from '../references.ts';
 
 export const typeWithResourcesShape = appointmentTypeShape

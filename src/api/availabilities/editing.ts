@@ -7,6 +7,7 @@ import type { AvailabilityRow, LocationRow } from '../../store/schema.ts';
 import { WEEKDAYS } from '../../views/availability.ts';
 import { boolean, id, integer, list, localDate, oneOf, optional } from '../parameters.ts';
 import { getAllOwned, getOwned } from '../references.ts';
+import type { Face } from './faces.ts';
 
 /** Every thousandth day, week or month: beyond that a date is meant. */
 const MAX_EVERY = 1_000;
@@ -87,6 +88,7 @@ export function occurrenceColumns({ days, specific_date, custom_recurrence }: Oc
  */
 export async function checkHours(
   tx: Tx,
+  face: Face,
   location: LocationRow,
   hours: Pick<AvailabilityRow, 'provider_id' | 'operatory_id' | 'begin_minute' | 'end_minute'>,
 ): Promise<void> {
@@ -97,25 +99,26 @@ export async function checkHours(
     .where('provider_id', '=', hours.provider_id)
     .where('location_id', '=', location.id)
     .executeTakeFirst();
-  if (!worksThere) throw invalid('provider_id', 'must be a provider of this location');
+  if (!worksThere) throw invalid(face, 'provider_id', 'must be a provider of this location');
   if (hours.operatory_id !== null) {
     const operatory = await getOwned(tx, 'operatory', location.institution_id, hours.operatory_id);
-    if (operatory.location_id !== location.id) throw invalid('operatory_id', 'must be an operatory of this location');
+    if (operatory.location_id !== location.id)
+      throw invalid(face, 'operatory_id', 'must be an operatory of this location');
   } else if (location.map_by_operatory) {
     throw new ApiError(
       'operatory_required',
-      'Missing parameter availability[operatory_id]: this location books by operatory',
+      `Missing parameter ${face.wrapper}[operatory_id]: this location books by operatory`,
     );
   }
-  if (hours.begin_minute === hours.end_minute) throw invalid('end_time', 'must differ from begin_time');
+  if (hours.begin_minute === hours.end_minute) throw invalid(face, 'end_time', 'must differ from begin_time');
 }
 
 /** Replaces the types for which hours count. Throws `not_found` for a type the institution does not have. */
-export async function setTypes(tx: Tx, hours: AvailabilityRow, typeIds: number[]): Promise<void> {
+export async function setTypes(tx: Tx, face: Face, hours: AvailabilityRow, typeIds: number[]): Promise<void> {
   const { id: availability_id, institution_id, location_id } = hours;
   const types = await getAllOwned(tx, 'appointment_type', institution_id, typeIds);
   if (types.some((type) => type.location_id !== null && type.location_id !== location_id)) {
-    throw invalid('appointment_type_ids', 'must be appointment types of this location');
+    throw invalid(face, 'appointment_type_ids', 'must be appointment types of this location');
   }
   await tx.deleteFrom('availability_appointment_type').where('availability_id', '=', availability_id).execute();
   if (types.length === 0) return;
@@ -125,5 +128,5 @@ export async function setTypes(tx: Tx, hours: AvailabilityRow, typeIds: number[]
     .execute();
 }
 
-const invalid = (field: string, message: string) =>
-  new ApiError('invalid_parameter', `Invalid parameter availability[${field}]: ${message}`);
+const invalid = ({ wrapper }: Face, field: string, message: string) =>
+  new ApiError('invalid_parameter', `Invalid parameter ${wrapper}[${field}]: ${message}`);

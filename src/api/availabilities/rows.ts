@@ -1,28 +1,13 @@
 import { sql } from 'kysely';
+import { selectTypesOfHours } from '../../store/availabilities.ts';
 import type { Tx } from '../../store/database.ts';
 import { type AppointmentTypeView, viewAppointmentType } from '../../views/appointment-type.ts';
 import { viewGroups } from '../groups.ts';
 import { anyOf } from '../references.ts';
 
-/** Rows of `availability` with their location's zone; the caller adds its conditions. */
-export function selectAvailabilities(tx: Tx) {
-  return tx
-    .selectFrom('availability')
-    .innerJoin('location', 'location.id', 'availability.location_id')
-    .selectAll('availability')
-    .select('location.tz');
-}
-
 /** The types for which each of these availabilities counts, by id; an availability without any has no entry. */
 export async function readTypesOf(tx: Tx, availabilityIds: number[]): Promise<Map<number, AppointmentTypeView[]>> {
-  const rows = await tx
-    .selectFrom('availability_appointment_type as link')
-    .innerJoin('appointment_type', 'appointment_type.id', 'link.appointment_type_id')
-    .selectAll('appointment_type')
-    .select('link.availability_id')
-    .where('link.availability_id', '=', anyOf(availabilityIds))
-    .orderBy('appointment_type.id')
-    .execute();
+  const rows = await selectTypesOfHours(tx, availabilityIds).execute();
   return viewGroups(
     Map.groupBy(rows, (row) => row.availability_id),
     viewAppointmentType,

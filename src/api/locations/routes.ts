@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { notFound } from '../../errors.ts';
+import { selectLocations } from '../../store/locations.ts';
 import { type LocationWithNames, locationShape, viewLocation } from '../../views/location.ts';
+import { emrShape, viewEmr } from '../../views/sync-status.ts';
 import { type Context, inReach } from '../context.ts';
 import { boolean, id, oneOf, optional, text } from '../parameters.ts';
 import { anyOf } from '../references.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { selectLocations } from './rows.ts';
 
 /** What NexHealth sells location by location. Here each location has all of it, so the filter never leaves one out. */
 const SUBSCRIPTION_FEATURES = [
@@ -26,6 +27,9 @@ const SUBSCRIPTION_FEATURES = [
 const locationShapeV2 = locationShape
   .extend({ appt_types_map_by_operatory: z.literal(false), wlogo: z.null(), weight: z.null() })
   .meta({ id: 'LocationV2' });
+
+/** What v3.1.0 shows beside the location, and what is answered to it here as v3.0.0. */
+const locationWithEhrShape = locationShape.extend({ ehr: emrShape.nullable() }).meta({ id: 'LocationWithEhr' });
 
 const shapeFor = (version: Context['version']) => (version === 'v2' ? locationShapeV2 : locationShape);
 
@@ -82,7 +86,7 @@ export const routes: Route[] = [
     tag: 'Locations',
     subdomain: 'none',
     params: z.object({ id: id() }),
-    answer: shapeFor,
+    answer: (version) => (version === 'v2' ? locationShapeV2 : locationWithEhrShape),
     handler: async (context, params) => {
       const row = await inReach(context, (tx, institutionIds) =>
         selectLocations(tx)
@@ -91,7 +95,12 @@ export const routes: Route[] = [
           .executeTakeFirst(),
       );
       if (!row) throw notFound();
-      return { data: viewFor(context.version, row) };
+      const view = viewFor(context.version, row);
+      if (context.version === 'v2') return { data: view };
+      const { connection_id, connection_kind } = row;
+      if (connection_id === null || connection_kind === null) return { data: { ...view, ehr: null } };
+      const kind = context.services.connectorKinds.get(connection_kind);
+      return { data: { ...view, ehr: viewEmr(connection_id, connection_kind, kind) } };
     },
   }),
 ];

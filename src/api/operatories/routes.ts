@@ -60,7 +60,7 @@ export const routes: Route[] = [
           const sinceAt = getInstant('updated_since', params.updated_since, location.tz);
           query = query.where('operatory.updated_at', '>=', sinceAt);
         }
-        const page = await fetchPage(query, params, [
+        const page = await fetchPage(context, query, params, [
           { column: 'operatory.id', type: 'bigint', value: (row) => row.id },
         ]);
         return { data: await withTypes(tx, page.rows), count: page.count, pageInfo: page.pageInfo };
@@ -82,6 +82,37 @@ export const routes: Route[] = [
           .executeTakeFirst();
         if (!row) throw notFound();
         return { data: (await withTypes(tx, [row]))[0] };
+      }),
+  }),
+  defineRoute({
+    method: 'GET',
+    path: '/appointment_categories/:id/operatories',
+    summary: 'List the operatories in which an appointment category can be booked.',
+    tag: 'Operatories',
+    subdomain: 'required',
+    params: z.object({ id: id(), location_id: optional(id()) }),
+    answer: z.array(operatoryWithTypesShape),
+    handler: (context, params) =>
+      inInstitution(context, async (tx) => {
+        const { id: institutionId } = getInstitution(context);
+        const type = await getOwned(tx, 'appointment_type', institutionId, params.id);
+        let query = selectOperatories(tx)
+          .where('operatory.institution_id', '=', institutionId)
+          .where(({ exists, selectFrom }) =>
+            exists(
+              selectFrom('availability')
+                .innerJoin('availability_appointment_type as link', 'link.availability_id', 'availability.id')
+                .select('availability.id')
+                .whereRef('availability.operatory_id', '=', 'operatory.id')
+                .where('availability.active', '=', true)
+                .where('link.appointment_type_id', '=', type.id),
+            ),
+          );
+        if (params.location_id !== undefined) {
+          const location = await getOwned(tx, 'location', institutionId, params.location_id);
+          query = query.where('operatory.location_id', '=', location.id);
+        }
+        return { data: await withTypes(tx, await query.orderBy('operatory.id').execute()) };
       }),
   }),
 ];

@@ -6,7 +6,7 @@ import { parsePhoneNumber } from '../../domain/phone.ts';
 import { localDateOf } from '../../domain/zone.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { Tx } from '../../store/database.ts';
-import { selectPatients } from '../../store/patients.ts';
+import { lastTenDigits, selectPatients } from '../../store/patients.ts';
 import type { LocationRow } from '../../store/schema.ts';
 import type { PatientWithNames } from '../../views/patient.ts';
 import { id, localDate, oneOf, optional, requiredText, text } from '../parameters.ts';
@@ -135,8 +135,6 @@ async function findSamePerson(
   person: { first_name: string; last_name: string; date_of_birth: string; phone_number: string },
 ): Promise<PatientWithNames | undefined> {
   const folded = (column: string) => sql<string>`lower(normalize(${sql.ref(column)}))`;
-  // The HRS may write its numbers in any way; those of one birthday are few enough to be compared digit by digit.
-  const lastDigits = (column: string) => sql<string>`right(regexp_replace(${sql.ref(column)}, '\\D', '', 'g'), 10)`;
   return selectPatients(tx)
     .where('patient.institution_id', '=', institutionId)
     .where('patient.date_of_birth', '=', person.date_of_birth)
@@ -144,10 +142,10 @@ async function findSamePerson(
     .where(folded('patient.last_name'), '=', sql<string>`lower(${person.last_name})`)
     .where(({ or, eb }) =>
       or([
-        eb(lastDigits('patient.phone_number'), '=', person.phone_number),
-        eb(lastDigits('patient.cell_phone_number'), '=', person.phone_number),
-        eb(lastDigits('patient.home_phone_number'), '=', person.phone_number),
-        eb(lastDigits('patient.work_phone_number'), '=', person.phone_number),
+        eb(lastTenDigits('patient.phone_number'), '=', person.phone_number),
+        eb(lastTenDigits('patient.cell_phone_number'), '=', person.phone_number),
+        eb(lastTenDigits('patient.home_phone_number'), '=', person.phone_number),
+        eb(lastTenDigits('patient.work_phone_number'), '=', person.phone_number),
       ]),
     )
     .where('patient.deleted_at', 'is', null)

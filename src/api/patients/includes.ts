@@ -5,17 +5,30 @@ import { toIso } from '../../clock.ts';
 import { DAY_MS } from '../../domain/zone.ts';
 import type { Tx } from '../../store/database.ts';
 import { selectPatients } from '../../store/patients.ts';
-import { type PatientWithNames, patientShape, viewPatient } from '../../views/patient.ts';
+import { selectProviders } from '../../store/providers.ts';
+import { insuranceCoverageWithPlanShape } from '../../views/insurance-coverage.ts';
+import {
+  type PatientView,
+  type PatientViewV2,
+  type PatientWithNames,
+  patientShape,
+  patientShapeV2,
+  viewPatient,
+  viewPatientBasic,
+} from '../../views/patient.ts';
+import { patientAlertShape, viewPatientAlert } from '../../views/patient-alert.ts';
 import { viewProvider } from '../../views/provider.ts';
 import { type UserView, userShape, viewUser } from '../../views/user.ts';
+import type { Version } from '../../views/version.ts';
 import { viewGroups } from '../groups.ts';
-import { selectProviders } from '../providers/resources.ts';
+import { readCoveragesOf } from '../insurance-coverages/rows.ts';
 import { anyOf } from '../references.ts';
 
 const UPCOMING_MS = 366 * DAY_MS;
 /** Of one patient in one answer; the whole schedule is read with GET /appointments. */
 const MAX_APPOINTMENTS = 100;
 const MAX_CHILDREN = 100;
+const MAX_ALERTS = 100;
 
 const appointmentBasicShape = z
   .object({
@@ -38,36 +51,37 @@ const addressShape = z.object({
 });
 
 /** Kept by the HRS and outside scheduling: never read, so there are none to show. */
-const NEVER_READ = [
-  'procedures',
-  'insurance_coverages',
-  'adjustments',
-  'charges',
-  'payments',
-  'patient_alerts',
-] as const;
+const NEVER_READ = ['procedures', 'adjustments', 'charges', 'payments'] as const;
 
 const none = z.array(z.never()).optional();
 
+const includesShape = z.object({
+  upcoming_appts: z.array(appointmentBasicShape).optional(),
+  last_visited_appointment: appointmentBasicShape.nullable().optional(),
+  appointments: z.array(appointmentBasicShape).optional(),
+  children: z.array(userShape).optional(),
+  guarantor: userShape.nullable().optional(),
+  provider: userShape.nullable().optional(),
+  address: addressShape.optional(),
+  procedures: none,
+  insurance_coverages: z.array(insuranceCoverageWithPlanShape).optional(),
+  adjustments: none,
+  charges: none,
+  payments: none,
+  patient_alerts: z.array(patientAlertShape).optional(),
+});
+
+/** One patient in v3.0.0, whose list has no includes. */
 export const patientWithIncludesShape = patientShape
-  .extend({
-    upcoming_appts: z.array(appointmentBasicShape).optional(),
-    last_visited_appointment: appointmentBasicShape.nullable().optional(),
-    appointments: z.array(appointmentBasicShape).optional(),
-    children: z.array(userShape).optional(),
-    guarantor: userShape.nullable().optional(),
-    provider: userShape.nullable().optional(),
-    address: addressShape.optional(),
-    procedures: none,
-    insurance_coverages: none,
-    adjustments: none,
-    charges: none,
-    payments: none,
-    patient_alerts: none,
-  })
+  .extend({ location_ids: z.array(z.int()), ...includesShape.shape })
   .meta({ id: 'PatientWithIncludes' });
 
-type PatientWithIncludes = z.infer<typeof patientWithIncludesShape>;
+/** In v2, where the list has them too. */
+export const patientWithIncludesShapeV2 = patientShapeV2
+  .extend(includesShape.shape)
+  .meta({ id: 'PatientWithIncludesV2' });
+
+type PatientWithIncludes = (PatientView | PatientViewV2) & z.infer<typeof includesShape>;
 
 /** An open end is null. */
 export interface Window {
@@ -83,10 +97,11 @@ export async function withIncludes(
   tx: Tx,
   rows: PatientWithNames[],
   names: readonly string[],
+  version: Version,
   nowMs: number,
   window?: Window,
 ): Promise<PatientWithIncludes[]> {
-  const views: PatientWithIncludes[] = rows.map(viewPatient);
+  const views: PatientWithIncludes[] = rows.map((row) => viewPatient(row, version));
   const ids = rows.map((row) => row.id);
   const wants = (name: string) => names.includes(name);
   const each = (fill: (view: PatientWithIncludes, row: PatientWithNames) => void) => {
@@ -123,7 +138,7 @@ export async function withIncludes(
     const guarantors = await selectPatients(tx)
       .where('patient.id', '=', anyOf(presentIds(rows.map((row) => row.guarantor_id))))
       .execute();
-    const found = byId(guarantors.map(viewPatient));
+    const found = byId(guarantors.map(viewPatientBasic));
     each((view) => {
       view.guarantor = found.get(view.guarantor_id ?? 0) ?? null;
     });
@@ -146,6 +161,18 @@ export async function withIncludes(
         city: row.city,
         region: row.state,
       };
+    });
+  }
+  if (wants('insurance_coverages')) {
+    const found = await readCoveragesOf(tx, ids);
+    each((view) => {
+      view.insurance_coverages = found.get(view.id) ?? [];
+    });
+  }
+  if (wants('patient_alerts')) {
+    const found = await readAlerts(tx, ids);
+    each((view) => {
+      view.patient_alerts = found.get(view.id) ?? [];
     });
   }
   for (const name of NEVER_READ) {
@@ -214,6 +241,23 @@ async function readChildren(tx: Tx, guarantorIds: number[]): Promise<Map<number,
     .execute();
   return viewGroups(
     Map.groupBy(rows, (row) => row.guarantor_id as number),
-    (row) => viewUser(viewPatient(row)),
+    (row) => viewUser(viewPatientBasic(row)),
+  );
+}
+
+/** Alerts that staff are shown now. */
+async function readAlerts(tx: Tx, patientIds: number[]) {
+  const rows = await tx
+    .selectFrom('patient_alert')
+    .selectAll()
+    .where('patient_id', '=', anyOf(patientIds))
+    .where('deleted_at', 'is', null)
+    .where('disabled_at', 'is', null)
+    .orderBy('id')
+    .limit(MAX_ALERTS * patientIds.length)
+    .execute();
+  return viewGroups(
+    Map.groupBy(rows, (row) => row.patient_id),
+    viewPatientAlert,
   );
 }

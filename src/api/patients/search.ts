@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import { toIso } from '../../clock.ts';
 import type { Tx } from '../../store/database.ts';
-import { selectPatients } from '../../store/patients.ts';
+import { lastTenDigits, selectPatients } from '../../store/patients.ts';
 import type { LocationRow } from '../../store/schema.ts';
 import { getInstant } from '../instant.ts';
 import { containing } from '../like.ts';
@@ -53,13 +53,13 @@ export function searchPatients(tx: Tx, location: LocationRow, search: PatientSea
   }
   if (search.email !== undefined) query = query.where(sql`lower(patient.email)`, '=', sql`lower(${search.email})`);
   if (search.phone_number !== undefined) {
-    const spelling = sql<string>`any(${spellingsOf(search.phone_number)}::text[])`;
+    const wanted = lastTenOf(search.phone_number);
     query = query.where(({ or, eb }) =>
       or([
-        eb('patient.phone_number', '=', spelling),
-        eb('patient.cell_phone_number', '=', spelling),
-        eb('patient.home_phone_number', '=', spelling),
-        eb('patient.work_phone_number', '=', spelling),
+        eb(lastTenDigits('patient.phone_number'), '=', wanted),
+        eb(lastTenDigits('patient.cell_phone_number'), '=', wanted),
+        eb(lastTenDigits('patient.home_phone_number'), '=', wanted),
+        eb(lastTenDigits('patient.work_phone_number'), '=', wanted),
       ]),
     );
   }
@@ -90,9 +90,5 @@ export function searchPatients(tx: Tx, location: LocationRow, search: PatientSea
   return query;
 }
 
-/** As it was sent, its digits alone, and the first ten of them, which is what a patient made through the API keeps. */
-function spellingsOf(phoneNumber: string): string[] {
-  const digits = phoneNumber.replace(/\D/g, '');
-  const national = digits.length > 10 && digits.startsWith('1') ? digits.slice(1) : digits;
-  return [...new Set([phoneNumber.trim(), digits, national, national.slice(0, 10)])].filter(Boolean);
-}
+/** However it is written, `+1 (212) 555-0134` is one number; what has no digit is nobody's. */
+const lastTenOf = (phoneNumber: string) => phoneNumber.replace(/\D/g, '').slice(-10) || phoneNumber;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound } from '../../errors.ts';
-import { providerWithResourcesShape } from '../../views/provider.ts';
+import { selectProviders } from '../../store/providers.ts';
+import { providerWithResourcesShapeOf } from '../../views/provider.ts';
 import { getInstitution, inInstitution } from '../context.ts';
 import { getInstant } from '../instant.ts';
 import { fetchPage, pageParams } from '../pagination.ts';
@@ -8,7 +9,7 @@ import { boolean, id, instantText, list, optional, text } from '../parameters.ts
 import { anyOf, getOwned } from '../references.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { orderBy, sortParam } from '../sorting.ts';
-import { selectProviders, withResources } from './resources.ts';
+import { withResources } from './resources.ts';
 
 const include = list(text(40));
 
@@ -33,7 +34,7 @@ export const routes: Route[] = [
       include,
       ids: list(id()),
     }),
-    answer: z.array(providerWithResourcesShape),
+    answer: (version) => z.array(providerWithResourcesShapeOf(version)),
     handler: (context, params) =>
       inInstitution(context, async (tx) => {
         const institution = getInstitution(context);
@@ -73,8 +74,9 @@ export const routes: Route[] = [
           { updated_at: { column: 'provider.updated_at', type: 'timestamptz', value: (row) => row.updated_at } },
           { column: 'provider.id', type: 'bigint', value: (row: { id: number; updated_at: string }) => row.id },
         );
-        const page = await fetchPage(query, params, order);
-        const data = await withResources(tx, page.rows, params.include ?? DEFAULT_INCLUDE, context.nowMs);
+        const page = await fetchPage(context, query, params, order);
+        const { version, nowMs } = context;
+        const data = await withResources(tx, page.rows, params.include ?? DEFAULT_INCLUDE, version, nowMs);
         return { data, count: page.count, pageInfo: page.pageInfo };
       }),
   }),
@@ -85,7 +87,7 @@ export const routes: Route[] = [
     tag: 'Providers',
     subdomain: 'required',
     params: z.object({ id: id(), include }),
-    answer: providerWithResourcesShape,
+    answer: providerWithResourcesShapeOf,
     handler: (context, params) =>
       inInstitution(context, async (tx) => {
         const row = await selectProviders(tx)
@@ -93,7 +95,8 @@ export const routes: Route[] = [
           .where('provider.institution_id', '=', getInstitution(context).id)
           .executeTakeFirst();
         if (!row) throw notFound();
-        return { data: (await withResources(tx, [row], params.include ?? DEFAULT_INCLUDE, context.nowMs))[0] };
+        const { version, nowMs } = context;
+        return { data: (await withResources(tx, [row], params.include ?? DEFAULT_INCLUDE, version, nowMs))[0] };
       }),
   }),
 ];

@@ -56,13 +56,11 @@ export const routes: Route[] = [
     answer: z.array(syncStatusShape),
     handler: async (context, filter) => {
       const found = await inReach(context, (tx, institutionIds) => readConnections(tx, institutionIds, filter));
+      const { connectorKinds } = context.services;
       return {
-        data: found.map(({ connection, locations }) => {
-          // A kind that this build does not have can still stand in a database that another build made.
-          const kind = context.services.connectorKinds.get(connection.kind);
-          const display_name = kind?.displayName ?? connection.kind;
-          return viewSyncStatus({ ...connection, display_name, type: kind?.type ?? 'onprem', locations });
-        }),
+        data: found.map(({ connection, locations }) =>
+          viewSyncStatus({ ...connection, locations }, connectorKinds.get(connection.kind)),
+        ),
       };
     },
   }),
