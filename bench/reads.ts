@@ -16,7 +16,7 @@ const WARM_UP_MS = 4_000;
 const PAGE_ROWS = 50;
 const LIST_APPOINTMENTS = 50_000;
 const LIST_PAGES = 500;
-const PAGES_OF_AN_END = 25;
+const PAGES_OF_AN_END = 50;
 
 export async function measure(): Promise<Figure[]> {
   const practice = await startBusyPractice();

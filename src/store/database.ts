@@ -63,13 +63,17 @@ const types: pg.CustomTypesConfig = {
 export const prepared = sql.raw('/* prepared */');
 const PREPARED = /^\s*(select )?\/\* prepared \*\//;
 
+/** At the front of a read whose best plan depends on the values: it is planned anew each time. */
+export const unprepared = sql.raw('/* unprepared */');
+const UNPREPARED = /^\s*\/\* unprepared \*\//;
+
 /** Names by text. Filters of a list that nobody combines often are not worth a plan that is kept. */
 const preparedNames = new Map<string, string>();
 const MAX_PREPARED = 500;
 let preparedGeneration = 0;
 
 function nameOf(text: string, reading: boolean): string | undefined {
-  if (!reading && !PREPARED.test(text)) return undefined;
+  if (reading ? UNPREPARED.test(text) : !PREPARED.test(text)) return undefined;
   const known = preparedNames.get(text);
   if (known !== undefined || preparedNames.size >= MAX_PREPARED) return known;
   const name = `prepared_${preparedGeneration}_${preparedNames.size}`;
@@ -86,7 +90,7 @@ const CACHED_PLAN_CHANGED = '0A000';
 class PreparingClient extends pg.Client {
   /** Whom a statement outside a transaction speaks for; null before the first read. */
   private institution: string | null = null;
-  /** Reads are prepared whatever they are: planning one costs more than running it. */
+  /** Reads are prepared unless they say otherwise: planning most of them costs more than running them. */
   private reading = false;
 
   // biome-ignore lint/suspicious/noExplicitAny: the driver's own signature has a dozen forms.

@@ -4,7 +4,7 @@
 import { sql } from 'kysely';
 import type { Availability } from '../domain/availability.ts';
 import type { BusyInterval, BusyReason } from '../domain/slot.ts';
-import { prepared, type Tx } from './database.ts';
+import { prepared, type Tx, unprepared } from './database.ts';
 
 /**
  * Whose busy time is asked for: that of these providers wherever they work, of these operatories whoever works in
@@ -39,7 +39,12 @@ export async function readBusy(tx: Tx, range: BusyRange): Promise<BusyInterval[]
   const wholeLocation = sql`(location_id = ${range.locationId} and provider_id is null and operatory_id is null)`;
   const reason = sql`case when unavailable then 1 when foreign_id is null then 2 else 0 end as reason`;
   const live = sql`institution_id = ${range.institutionId} and not cancelled and deleted_at is null`;
-  const result = await sql<{ provider_id: number | null; operatory_id: number | null; reason: number; packed: Buffer }>`
+  const result = await sql<{
+    provider_id: number | null;
+    operatory_id: number | null;
+    reason: number;
+    packed: Buffer;
+  }>`${unprepared}
     with taken as (
       select id, start_at, end_at, provider_id, operatory_id, ${reason} from appointment where ${theirs} and ${recent} and ${live}
       union all
