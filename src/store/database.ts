@@ -67,7 +67,10 @@ const PREPARED = /^\s*(select )?\/\* prepared \*\//;
 export const unprepared = sql.raw('/* unprepared */');
 const UNPREPARED = /^\s*\/\* unprepared \*\//;
 
-/** Names by text. Filters of a list that nobody combines often are not worth a plan that is kept. */
+/**
+ * Names by text. Filters of a list that nobody combines often are not worth a plan that is kept; and a list of ids is
+ * `= any($1)`, because `in ($1, $2, …)` is another text for every length.
+ */
 const preparedNames = new Map<string, string>();
 const MAX_PREPARED = 500;
 let preparedGeneration = 0;

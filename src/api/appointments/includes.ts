@@ -15,6 +15,7 @@ import {
   viewPatientV2,
 } from '../../views/patient.ts';
 import type { Version } from '../../views/version.ts';
+import { anyOf } from '../references.ts';
 
 const guarantor = patientBasicShape.nullable().optional();
 
@@ -127,12 +128,12 @@ async function byId<Row extends { id: number }, View>(
 }
 
 const patientsById = (tx: Tx, ids: Ids, view: (row: PatientWithNames) => PatientBasicView) =>
-  byId(ids, (known) => selectPatients(tx).where('patient.id', 'in', known).execute(), view);
+  byId(ids, (known) => selectPatients(tx).where('patient.id', '=', anyOf(known)).execute(), view);
 
 const typesById = (tx: Tx, ids: Ids) =>
   byId(
     ids,
-    (known) => tx.selectFrom('appointment_type').selectAll().where('id', 'in', known).execute(),
+    (known) => tx.selectFrom('appointment_type').selectAll().where('id', '=', anyOf(known)).execute(),
     viewAppointmentType,
   );
 
@@ -145,7 +146,7 @@ const operatoriesById = (tx: Tx, ids: Ids) =>
         .leftJoin('connection', 'connection.id', 'operatory.connection_id')
         .selectAll('operatory')
         .select('connection.kind as connection_kind')
-        .where('operatory.id', 'in', known)
+        .where('operatory.id', '=', anyOf(known))
         .execute(),
     viewOperatory,
   );
@@ -159,7 +160,7 @@ const descriptorsById = (tx: Tx, ids: Ids) =>
         .innerJoin('connection', 'connection.id', 'descriptor.connection_id')
         .selectAll('descriptor')
         .select('connection.kind as connection_kind')
-        .where('descriptor.id', 'in', known)
+        .where('descriptor.id', '=', anyOf(known))
         .execute(),
     viewDescriptor,
   );
