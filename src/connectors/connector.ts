@@ -182,6 +182,11 @@ export interface ConnectorKind<Config = unknown> {
   type: 'cloud' | 'onprem';
   /** Checks and types what `connection.config` holds. */
   configSchema: z.ZodType<Config>;
+  /**
+   * Names the HRS that `config` leads to: the same for every configuration that leads to the same one, whatever its
+   * credentials. No secrets in it; it is stored and compared.
+   */
+  identityOf(config: Config): string;
   connect(config: Config): Connector;
 }
 

@@ -18,10 +18,14 @@ export interface HrsRequest {
   headers?: Record<string, string>;
   /** Sent as JSON; `content-type` is `application/json` unless `headers` says otherwise. */
   body?: unknown;
+  /** Sent as `application/x-www-form-urlencoded` instead of `body`. */
+  form?: Record<string, string>;
   /** True when the request may change something in the HRS. */
   isWrite: boolean;
   /** For the whole exchange, connecting included. */
   timeoutMs: number;
+  /** Of the answer, when less than `MAX_BODY_BYTES` is plenty. */
+  maxBodyBytes?: number;
   signal: AbortSignal;
 }
 
@@ -96,7 +100,8 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
     return promise;
   }
 
-  const hasBody = request.body !== undefined;
+  const { type, text: body } = bodyOf(request);
+  const maxBodyBytes = request.maxBodyBytes ?? MAX_BODY_BYTES;
   const dispatcher = request.isWrite ? writes : reads;
   dispatcher.dispatch(
     {
@@ -106,10 +111,10 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
       headers: {
         accept: 'application/json',
         'accept-encoding': 'identity',
-        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...(type === null ? {} : { 'content-type': type }),
         ...request.headers,
       },
-      body: hasBody ? JSON.stringify(request.body) : null,
+      body,
       // The timer above covers the whole exchange.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -125,7 +130,7 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
       },
       onResponseData(_, chunk) {
         bodyBytes += chunk.length;
-        if (bodyBytes > MAX_BODY_BYTES) fail(`answer larger than ${MAX_BODY_BYTES} bytes`, true);
+        if (bodyBytes > maxBodyBytes) fail(`answer larger than ${maxBodyBytes} bytes`, true);
         else chunks.push(chunk);
       },
       onResponseEnd() {
@@ -139,6 +144,12 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
     },
   );
   return promise;
+}
+
+function bodyOf({ body, form }: HrsRequest): { type: string | null; text: string | null } {
+  if (form) return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() };
+  if (body === undefined) return { type: null, text: null };
+  return { type: 'application/json', text: JSON.stringify(body) };
 }
 
 /** Without a `cause`: what undici and JSON.parse say can quote what was sent or received. */

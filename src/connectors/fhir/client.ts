@@ -5,6 +5,7 @@
 import { HrsNonsense, OutcomeUnknown, Unavailable } from '../connector.ts';
 import { type HrsResponse, hrsRequest } from '../http.ts';
 import type { FhirConfig } from './config.ts';
+import { credentialsOf } from './credentials.ts';
 import { isObject, type Json, object, objects, text } from './fields.ts';
 
 export interface Resource extends Json {
@@ -68,7 +69,7 @@ const MAX_LINK_LENGTH = 8_192;
 
 export function fhirClient(config: FhirConfig): FhirClient {
   const baseUrl = config.baseUrl.replace(/\/+$/, '');
-  const authorization = authorizationOf(config.auth);
+  const credentials = credentialsOf(config, baseUrl);
   let serverMs: number | null = null;
   let served: { types: Set<string>; readMs: number } | null = null;
 
@@ -78,23 +79,30 @@ export function fhirClient(config: FhirConfig): FhirClient {
     signal: AbortSignal,
     extra: { body?: Json; headers?: Record<string, string> } = {},
   ): Promise<HrsResponse> {
-    const response = await hrsRequest({
-      method,
-      url,
-      headers: {
-        accept: 'application/fhir+json',
-        ...(extra.body ? { 'content-type': 'application/fhir+json' } : {}),
-        ...authorization,
-        ...extra.headers,
-      },
-      body: extra.body,
-      isWrite: method !== 'GET',
-      timeoutMs: config.requestTimeoutMs,
-      signal,
-    });
+    const attempt = (authorization: string | null) =>
+      hrsRequest({
+        method,
+        url,
+        headers: {
+          accept: 'application/fhir+json',
+          ...(extra.body ? { 'content-type': 'application/fhir+json' } : {}),
+          ...(authorization === null ? {} : { authorization }),
+          ...extra.headers,
+        },
+        body: extra.body,
+        isWrite: method !== 'GET',
+        timeoutMs: config.requestTimeoutMs,
+        signal,
+      });
+    const authorization = await credentials.get(signal);
+    let response = await attempt(authorization);
+    // A 401 is never acted upon, so even a write may be sent again.
+    if (response.status === 401 && credentials.canReplace(authorization)) {
+      response = await attempt(await credentials.get(signal));
+    }
     const dateMs = Date.parse(response.headers.date ?? '');
     if (!Number.isNaN(dateMs)) serverMs = dateMs;
-    // A 401 is never acted upon, for a write neither: it waits until somebody has mended the credentials.
+    // It waits until somebody has mended the credentials.
     if (response.status === 401) throw new Unavailable('the HRS refuses our credentials (401)');
     return response;
   }
@@ -197,12 +205,6 @@ export function fhirClient(config: FhirConfig): FhirClient {
   }
 
   return { baseUrl, serverMs: () => serverMs, read, search, searchAll, create, update, metadata, serves };
-}
-
-function authorizationOf(auth: FhirConfig['auth']): Record<string, string> {
-  if (auth.type === 'none') return {};
-  if (auth.type === 'bearer') return { authorization: `Bearer ${auth.token}` };
-  return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` };
 }
 
 function throwUnlessRead(response: HrsResponse, doing: string): void {

@@ -1,4 +1,5 @@
 /** Any server that speaks FHIR R4 with Patient, Appointment and Location, and best with Schedule and Slot. */
+import { canonicalAddress } from '../address.ts';
 import type { Capabilities, CheckResult, Connector, ConnectorKind } from '../connector.ts';
 import { findUnable } from '../unable.ts';
 import { fhirClient } from './client.ts';
@@ -18,6 +19,9 @@ export const fhir: ConnectorKind<FhirConfig> = {
   displayName: 'FHIR R4',
   type: 'cloud',
   configSchema: fhirConfigSchema,
+  // One address may serve many practices, told apart by credentials, which are no name: the site is.
+  identityOf: ({ baseUrl, locationId }) =>
+    canonicalAddress(baseUrl) + (locationId === undefined ? '' : `/Location/${locationId}`),
   connect,
 };
 

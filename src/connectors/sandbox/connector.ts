@@ -1,4 +1,5 @@
 /** The sandbox: a pretend practice-management system, reached like any other. */
+import { canonicalAddress } from '../address.ts';
 import {
   type Capabilities,
   type CheckResult,
@@ -22,6 +23,7 @@ export const sandbox: ConnectorKind<SandboxConfig> = {
   displayName: 'Openchair Sandbox',
   type: 'onprem',
   configSchema: sandboxConfigSchema,
+  identityOf: ({ baseUrl }) => canonicalAddress(baseUrl),
   connect,
 };
 
