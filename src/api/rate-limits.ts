@@ -77,6 +77,12 @@ export interface RateLimiter {
   take(apiKeyId: number, route: Limited): Promise<Allowance>;
 }
 
+/**
+ * A request that has waited for its row counts in the window that others have begun meanwhile, instead of bringing its
+ * own back. One that begins later than now is of a database whose clock was put back.
+ */
+const isUnderWay = sql`w.started_at between excluded.started_at and clock_timestamp()`;
+
 interface Window {
   name: LimitName;
   requests: number;
@@ -98,8 +104,8 @@ export function createRateLimiter(db: Database, limits: RateLimits, clock: Clock
           insert into rate_window as w (api_key_id, limit_name, started_at, requests)
           select ${apiKeyId}, name, started_at, 1 from asked order by name
           on conflict (api_key_id, limit_name) do update set
-            requests = case when w.started_at = excluded.started_at then w.requests + 1 else 1 end,
-            started_at = excluded.started_at
+            requests = case when ${isUnderWay} then w.requests + 1 else 1 end,
+            started_at = case when ${isUnderWay} then w.started_at else excluded.started_at end
           returning limit_name, requests, started_at)
         select counted.limit_name as name, counted.requests, cast(ceil(extract(epoch from
           counted.started_at + make_interval(secs => asked.window_s) - clock_timestamp()) * 1000) as integer) as left_ms
@@ -113,7 +119,8 @@ export function createRateLimiter(db: Database, limits: RateLimits, clock: Clock
       const nowMs = clock.nowMs();
       const remembered = names
         .map((name) => ({ name, leftMs: (refusedUntilMs.get(`${apiKeyId} ${name}`) ?? 0) - nowMs }))
-        .filter(({ leftMs }) => leftMs > 0);
+        // More than a window is left only where our clock was put back.
+        .filter(({ name, leftMs }) => leftMs > 0 && leftMs <= limits[name].windowS * 1_000);
       const windows =
         remembered.length > 0
           ? remembered.map((one) => ({ ...one, requests: limits[one.name].requests + 1 }))

@@ -127,7 +127,10 @@ export async function holdTime(tx: Tx, appointmentId: number): Promise<void> {
   if (row.foreign_id === null) return;
   const span = { startMs: Date.parse(row.start_at), endMs: Date.parse(row.end_at) };
   const place = { providerId: row.provider_id, operatoryId: row.operatory_id, ...span };
-  await claimTime(tx, appointmentId, place, MAX_PER_TIMESLOT);
+  // A seat that looked free may have gone to somebody who had not committed; the next look sees who has it.
+  for (let look = 0; look < MAX_PER_TIMESLOT; look += 1) {
+    if (await claimTime(tx, appointmentId, place, MAX_PER_TIMESLOT)) return;
+  }
 }
 
 /**
@@ -143,8 +146,8 @@ async function claimTime(
   const result = await sql<{ wanted: number; claimed: number }>`
     with piece as (
       select r.resource, r.resource_id, piece, (
-        select min(seat) from generate_series(1, case resource when 'provider' then ${seats}::integer else 1 end) seat where not exists (
-          select from claim c where c.resource = r.resource and c.resource_id = r.resource_id and c.seat = seat
+        select min(free.seat) from generate_series(1, case resource when 'provider' then ${seats}::integer else 1 end) as free (seat) where not exists (
+          select from claim c where c.resource = r.resource and c.resource_id = r.resource_id and c.seat = free.seat
             and c.during && piece)) as seat
       from (values ('provider', cast(${providerId} as bigint)), ('operatory', cast(${operatoryId} as bigint)))
           as r (resource, resource_id)

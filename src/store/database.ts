@@ -20,7 +20,7 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 5_000;
 /** A request that finds no connection for this long is told that the service is busy. */
 const CONNECTION_WAIT_MS = 5_000;
-/** Deadlock and serialization victims run again this often before the caller hears of it. */
+/** Victims of a deadlock, of serialization or of a migration run again this often before the caller hears of it. */
 const MAX_RETRIES = 3;
 
 const TIMESTAMPTZ_OID = 1184;
@@ -105,13 +105,17 @@ class PreparingClient extends pg.Client {
     return name === undefined ? Reflect.apply(super.query, this, args) : super.query({ name, text, values });
   }
 
-  private async readFor(institution: string): Promise<pg.QueryResult | typeof NOTHING> {
-    this.reading = institution !== '';
-    if (!this.reading || this.institution === institution) return NOTHING;
-    this.institution = null;
-    const result = await super.query(`select set_config('openchair.institution', '${institution}', false)`);
-    this.institution = institution;
-    return result;
+  private async readFor(institution: string): Promise<typeof NOTHING> {
+    this.reading = false;
+    if (institution === '') return NOTHING;
+    if (this.institution !== institution) {
+      this.institution = null;
+      await super.query(`select set_config('openchair.institution', '${institution}', false)`);
+      this.institution = institution;
+    }
+    // Only now: where that has failed nobody says that the reads end, and no transaction could begin any more.
+    this.reading = true;
+    return NOTHING;
   }
 }
 
@@ -135,8 +139,10 @@ export function openDatabase(
     connectionTimeoutMillis: CONNECTION_WAIT_MS,
     options: '-c timezone=UTC -c datestyle=ISO',
   });
-  // Without this listener an idle connection that the server closes ends the whole process.
+  // Without these listeners a connection that the server closes ends the whole process: an idle one by the first, one
+  // in use by the second. Of the latter its statement tells, or the next one.
   pool.on('error', onError);
+  pool.on('connect', (client) => client.on('error', () => {}));
   const kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return { kysely, pool, close: () => kysely.destroy() };
 }
@@ -171,14 +177,15 @@ export function readAll<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<
 }
 
 async function read<T>(db: Database, institution: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  try {
-    return await readOnce(db, institution, work);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== CACHED_PLAN_CHANGED) throw error;
-    // New names: the old statements stay behind, unused, until their connections end.
-    preparedNames.clear();
-    preparedGeneration += 1;
-    return readOnce(db, institution, work);
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await readOnce(db, institution, work);
+    } catch (error) {
+      if (attempt >= MAX_RETRIES || (error as { code?: unknown }).code !== CACHED_PLAN_CHANGED) throw error;
+      // New names: the old statements stay behind, unused, until their connections end.
+      preparedNames.clear();
+      preparedGeneration += 1;
+    }
   }
 }
 
@@ -202,14 +209,19 @@ async function transaction<T>(db: Database, institution: string, work: (tx: Tx) 
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await db.kysely.connection().execute(async (tx) => {
-        await tx.executeQuery(begin);
         try {
+          // What fails between the two statements leaves a transaction behind as well.
+          await tx.executeQuery(begin);
           const result = await work(tx);
           await tx.executeQuery(COMMIT);
           return result;
         } catch (error) {
-          // A lost connection cannot be rolled back; the server has done it already.
-          await tx.executeQuery(ROLLBACK).catch(() => {});
+          // Once more, because what cancels a statement can hit this one, and whoever has the connection next could do
+          // nothing with it. A lost connection cannot be rolled back; the server has done it already.
+          const rollBack = () => tx.executeQuery(ROLLBACK);
+          await rollBack()
+            .catch(rollBack)
+            .catch(() => {});
           throw error;
         }
       });
@@ -228,6 +240,15 @@ function isRetryable(error: unknown): boolean {
   return code === DEADLOCK_DETECTED || code === SERIALIZATION_FAILURE;
 }
 
+/** As the system calls a server that is not there, by socket, by address or by name. */
+const UNREACHABLE = [
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE'],
+  ...['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'],
+];
+/** The driver's errors have no code. The last is of a statement after the one that has met the loss. */
+const DRIVER_LOST_IT =
+  /timeout exceeded when trying to connect|Connection terminated|has encountered a connection error/;
+
 /**
  * Is this error the database being away (starting, stopping, full, out of connections) rather than a fault of
  * ours? Callers answer 503 to it and workers wait.
@@ -235,9 +256,9 @@ function isRetryable(error: unknown): boolean {
 export function isDatabaseAway(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (typeof code === 'string') {
-    if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE'].includes(code)) return true;
+    if (UNREACHABLE.includes(code)) return true;
     // Classes 08 (connection), 53 (resources), 57 (operator intervention) and a lock not had in time.
     if (/^(08|53|57)/.test(code) || code === '55P03') return true;
   }
-  return typeof message === 'string' && /timeout exceeded when trying to connect|Connection terminated/.test(message);
+  return typeof message === 'string' && DRIVER_LOST_IT.test(message);
 }

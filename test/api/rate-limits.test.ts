@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { type RawBuilder, sql } from 'kysely';
 import { createRateLimiter, limitsOf, NEXHEALTH_LIMITS, parseRateLimits } from '../../src/api/rate-limits.ts';
 import { routes } from '../../src/api/routes.ts';
 import { systemClock } from '../../src/clock.ts';
-import { openDatabase } from '../../src/store/database.ts';
+import { forAll, openDatabase } from '../../src/store/database.ts';
 import { type Api, startApi } from '../harness/api.ts';
 import { createKey } from '../harness/practice.ts';
-import { client, type Program, startProgram } from '../harness/program.ts';
+import { client, type Program, startProgram, until } from '../harness/program.ts';
 
 /** Long enough to be one and the same for a whole test: it ends once in eleven days. */
 const ENDLESS_S = 999_999;
@@ -112,6 +113,45 @@ suite('rate limits', () => {
     } finally {
       await db.close();
     }
+  });
+
+  test('a request that waited over the end of its window counts in the one that others have begun', async () => {
+    const db = openDatabase(api.database.connection, 3, () => {});
+    try {
+      const limiter = createRateLimiter(db, { ...LIMITS, rest: { requests: 2, windowS: 1 } }, systemClock);
+      const apiKeyId = await keyIdOf(api, await keyOf());
+      const take = () => limiter.take(apiKeyId, { method: 'GET', path: '/locations' });
+      await take();
+      const waiting = await forAll(db, async (tx) => {
+        const ask = async (condition: RawBuilder<unknown>) =>
+          (await sql`select where ${condition}`.execute(tx)).rows.length > 0;
+        await sql`update rate_window set requests = 2 where api_key_id = ${apiKeyId}`.execute(tx);
+        const answer = take();
+        await until('it to wait', () =>
+          ask(sql`exists (select from pg_locks where not granted and pid in
+          (select pid from pg_stat_activity where datname = current_database()))`),
+        );
+        const { rows } = await sql<{ at: string }>`select clock_timestamp() as at`.execute(tx);
+        const next = sql`date_trunc('second', cast(${rows[0]?.at} as timestamptz)) + interval '1 second'`;
+        await until('the next second', () => ask(sql`clock_timestamp() > ${next}`));
+        await sql`update rate_window set started_at = ${next} where api_key_id = ${apiKeyId}`.execute(tx);
+        return { answer };
+      });
+      assert.notEqual((await waiting.answer).refusal, null);
+    } finally {
+      await db.close();
+    }
+  });
+
+  test('a clock that is put back refuses nobody for longer', async () => {
+    let putBackMs = 0;
+    const clock = { nowMs: () => Date.now() - putBackMs };
+    const limiter = createRateLimiter(api.db, { ...LIMITS, rest: { requests: 1, windowS: 1 } }, clock);
+    const apiKeyId = await keyIdOf(api, await keyOf());
+    const take = () => limiter.take(apiKeyId, { method: 'GET', path: '/locations' });
+    await until('a refusal', async () => (await take()).refusal !== null);
+    putBackMs = 900_000;
+    await until('a new window', async () => (await take()).refusal === null, 3_000);
   });
 
   test('every limit has requests that count against it, each against one of a minute', () => {

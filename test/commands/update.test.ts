@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, suite, test } from 'node:test';
-import { forAll } from '../../src/store/database.ts';
+import { sql } from 'kysely';
+import { holdTime } from '../../src/commands/update.ts';
+import { forAll, type Tx } from '../../src/store/database.ts';
 import type { AppointmentRow } from '../../src/store/schema.ts';
 import { addHours, addOperatory, addProvider } from '../api/schedule.ts';
 import { type Api, startApi } from '../harness/api.ts';
 import { createAppointment } from '../harness/practice.ts';
+import { until } from '../harness/program.ts';
 import { createScriptedHrs, putVisit, type ScriptedHrs, work } from './scripted-hrs.ts';
 
 /** A Monday, 7:00 in New York. */
@@ -14,6 +17,13 @@ const NEW = { start_at: '2026-03-03T16:00:00.000Z', end_at: '2026-03-03T16:30:00
 const LATER = { start_at: '2026-03-03T16:30:00.000Z', end_at: '2026-03-03T17:00:00.000Z' };
 
 const inWire = ({ start_at, end_at }: typeof NEW) => ({ start_time: start_at, end_time: end_at });
+
+/** Does a transaction wait for what another has not committed yet? */
+const isAnybodyWaiting = async (tx: Tx) =>
+  (
+    await sql`select from pg_locks where not granted and pid in
+      (select pid from pg_stat_activity where datname = current_database())`.execute(tx)
+  ).rows.length > 0;
 
 suite('a move', () => {
   let api: Api;
@@ -221,6 +231,41 @@ suite('a move', () => {
     hrs.script.push('do', 'off');
     await work(api, hrs, clock);
     assert.deepEqual([await timesOf(id), await visitTimes(id)], [LATER, LATER]);
+  });
+
+  test('holds its old time in another seat when somebody takes the one that looked free', async () => {
+    const [id, neighbour] = [await standing(), await createAppointment(api.db, api.practice, OLD.start_at)];
+    const { provider_id, institution_id } = await read(id);
+    const holding = await forAll(api.db, async (tx) => {
+      await tx
+        .insertInto('claim')
+        .values({
+          institution_id,
+          appointment_id: neighbour,
+          resource: 'provider',
+          resource_id: provider_id,
+          ...OLD,
+        } as never)
+        .execute();
+      const held = forAll(api.db, (other) => holdTime(other, id));
+      await until('it to wait', () => isAnybodyWaiting(tx));
+      return { held };
+    });
+    await holding.held;
+    assert.deepEqual(await claimsOf(id), ['provider 15:00-15:30']);
+  });
+
+  test('with others in its new time takes a seat beside theirs', async () => {
+    const id = await standing({ appointments_per_timeslot: 2 });
+    const { provider_id } = await read(id);
+    const neighbour = await createAppointment(api.db, api.practice, OLD.start_at, {
+      ...{ provider_id, appointments_per_timeslot: 2 },
+    });
+    await patch(neighbour, inWire(NEW));
+    await patch(id, inWire(NEW));
+    assert.deepEqual(await claimsOf(id), ['provider 15:00-15:30', 'provider 16:00-16:30']);
+    assert.deepEqual(await claimsOf(neighbour), ['provider 15:00-15:30', 'provider 16:00-16:30']);
+    await work(api, hrs, clock);
   });
 
   test('is made before the confirmation and the cancellation that come with it', async () => {
