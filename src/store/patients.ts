@@ -11,10 +11,8 @@ export function selectPatients(tx: Tx) {
     .select('connection.kind as connection_kind');
 }
 
-/** Everything that numbers are written with besides digits. Cheaper by far than a regular expression. */
-const MARKS_OF_NUMBERS = ' ()+-./\u2010\u2011\u2012\u2013\u2014\u2015\u00a0';
-
-/** The last ten digits of a column of telephone numbers, which an HRS may write in any way: no country code of ours. */
-export function lastTenDigits(column: string): RawBuilder<string> {
-  return sql<string>`right(translate(${sql.ref(column)}, ${MARKS_OF_NUMBERS}, ''), 10)`;
+/** Has the patient this telephone number, of whichever kind? Given as its last ten digits. */
+export function hasPhone(lastTenDigits: string): RawBuilder<boolean> {
+  return sql<boolean>`(patient.phone_key = ${lastTenDigits} or patient.cell_phone_key = ${lastTenDigits}
+    or patient.home_phone_key = ${lastTenDigits} or patient.work_phone_key = ${lastTenDigits})`;
 }

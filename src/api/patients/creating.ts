@@ -6,7 +6,7 @@ import { parsePhoneNumber } from '../../domain/phone.ts';
 import { localDateOf } from '../../domain/zone.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { Tx } from '../../store/database.ts';
-import { lastTenDigits, selectPatients } from '../../store/patients.ts';
+import { hasPhone, selectPatients } from '../../store/patients.ts';
 import type { LocationRow } from '../../store/schema.ts';
 import type { PatientWithNames } from '../../views/patient.ts';
 import { id, localDate, oneOf, optional, requiredText, text } from '../parameters.ts';
@@ -140,14 +140,7 @@ async function findSamePerson(
     .where('patient.date_of_birth', '=', person.date_of_birth)
     .where(folded('patient.first_name'), '=', sql<string>`lower(${person.first_name})`)
     .where(folded('patient.last_name'), '=', sql<string>`lower(${person.last_name})`)
-    .where(({ or, eb }) =>
-      or([
-        eb(lastTenDigits('patient.phone_number'), '=', person.phone_number),
-        eb(lastTenDigits('patient.cell_phone_number'), '=', person.phone_number),
-        eb(lastTenDigits('patient.home_phone_number'), '=', person.phone_number),
-        eb(lastTenDigits('patient.work_phone_number'), '=', person.phone_number),
-      ]),
-    )
+    .where(hasPhone(person.phone_number))
     .where('patient.deleted_at', 'is', null)
     .where('patient.merged_into_id', 'is', null)
     .orderBy('patient.id')

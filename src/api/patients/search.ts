@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import { toIso } from '../../clock.ts';
 import type { Tx } from '../../store/database.ts';
-import { lastTenDigits, selectPatients } from '../../store/patients.ts';
+import { hasPhone, selectPatients } from '../../store/patients.ts';
 import type { LocationRow } from '../../store/schema.ts';
 import { getInstant } from '../instant.ts';
 import { containing } from '../like.ts';
@@ -51,18 +51,8 @@ export function searchPatients(tx: Tx, location: LocationRow, search: PatientSea
     const name = sql`lower(patient.first_name || ' ' || patient.last_name)`;
     query = query.where(name, 'like', sql`lower(${containing(word)})`);
   }
-  if (search.email !== undefined) query = query.where(sql`lower(patient.email)`, '=', sql`lower(${search.email})`);
-  if (search.phone_number !== undefined) {
-    const wanted = lastTenOf(search.phone_number);
-    query = query.where(({ or, eb }) =>
-      or([
-        eb(lastTenDigits('patient.phone_number'), '=', wanted),
-        eb(lastTenDigits('patient.cell_phone_number'), '=', wanted),
-        eb(lastTenDigits('patient.home_phone_number'), '=', wanted),
-        eb(lastTenDigits('patient.work_phone_number'), '=', wanted),
-      ]),
-    );
-  }
+  if (search.email !== undefined) query = query.where('patient.email_key', '=', sql<string>`lower(${search.email})`);
+  if (search.phone_number !== undefined) query = query.where(hasPhone(lastTenOf(search.phone_number)));
   if (search.date_of_birth !== undefined) query = query.where('patient.date_of_birth', '=', search.date_of_birth);
   if (search.foreign_id !== undefined) query = query.where('patient.foreign_id', '=', search.foreign_id);
   if (search.non_patient !== undefined) query = query.where('patient.non_patient', '=', search.non_patient);
