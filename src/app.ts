@@ -28,6 +28,7 @@ import { type Database, forAll, openDatabase } from './store/database.ts';
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts';
 import { migrate } from './store/migrate.ts';
 import { openConnectors } from './sync/connectors.ts';
+import { identifyConnections } from './sync/identity.ts';
 import { startSync } from './sync/loop.ts';
 import { startPushes } from './sync/push.ts';
 import { startDeliveries } from './webhooks/deliver.ts';
@@ -112,6 +113,7 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
   const db = open(API_CONNECTIONS);
   const workerDb = open(WORKER_CONNECTIONS);
   await migrate(db.pool);
+  await identifyConnections(db, KINDS, log);
   await warnOfUnboundRole(db, log);
   const tokenSecret = await readTokenSecret(db);
   const wakeups = await openWakeups(connection as pg.ClientConfig, log);

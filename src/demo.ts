@@ -10,10 +10,13 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { type Config, DEFAULT_PORT } from './config.ts';
+import type { ConnectorKind } from './connectors/connector.ts';
+import { sandbox } from './connectors/sandbox/connector.ts';
 import type { Wakeups } from './jobs/wakeups.ts';
 import type { Logger } from './logger.ts';
 import { type Database, forAll, type Tx } from './store/database.ts';
 import { createApiKey, newApiKey } from './store/keys.ts';
+import { takeIdentity } from './sync/identity.ts';
 
 const SUBDOMAIN = 'cedar-grove';
 const SANDBOX_MAIN = fileURLToPath(new URL('../sandbox/main.ts', import.meta.url));
@@ -109,6 +112,17 @@ export function sandboxConfig(sandboxUrl: string): string {
   return JSON.stringify({ baseUrl: sandboxUrl, apiKey: SANDBOX_KEY });
 }
 
+/** Makes the connection one to a sandbox that was started here, whose port may be another than before; it is read at once. */
+export async function pointToSandbox(tx: Tx, connectionId: number, sandboxUrl: string): Promise<void> {
+  const config = sandboxConfig(sandboxUrl);
+  await takeIdentity(tx, connectionId, sandbox as ConnectorKind, JSON.parse(config));
+  await tx
+    .updateTable('connection')
+    .set({ config, sync_due_at: sql<string>`now()` })
+    .where('id', '=', connectionId)
+    .execute();
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolveFree) => {
     const probe = createServer();
@@ -152,19 +166,17 @@ async function readKeys(file: string): Promise<Keys | null> {
 }
 
 async function ensureInstitution(tx: Tx, sandboxUrl: string, keys: Keys | null) {
-  const config = sandboxConfig(sandboxUrl);
   const known = await tx
     .selectFrom('institution')
     .innerJoin('connection', 'connection.institution_id', 'institution.id')
     .select(['institution.id as institutionId', 'connection.id as connectionId'])
     .where('institution.subdomain', '=', SUBDOMAIN)
+    .where('connection.kind', '=', sandbox.kind)
+    // The first is ours; others may have been added since.
+    .orderBy('connection.id')
     .executeTakeFirst();
   if (known) {
-    await tx
-      .updateTable('connection')
-      .set({ config, sync_due_at: sql<string>`now()` })
-      .where('id', '=', known.connectionId)
-      .execute();
+    await pointToSandbox(tx, known.connectionId, sandboxUrl);
     return { ...known, keys: keys ?? (await makeKeys(tx, known.institutionId)) };
   }
   const { id: institutionId } = await tx
@@ -176,14 +188,15 @@ async function ensureInstitution(tx: Tx, sandboxUrl: string, keys: Keys | null) 
     .insertInto('connection')
     .values({
       institution_id: institutionId,
-      kind: 'sandbox',
+      kind: sandbox.kind,
       name: 'Cedar Grove sandbox',
-      config,
+      config: sandboxConfig(sandboxUrl),
       sync_cycle_ms: SYNC_CYCLE_MS,
       push_token: randomBytes(24).toString('base64url'),
     })
     .returning('id')
     .executeTakeFirstOrThrow();
+  await pointToSandbox(tx, connectionId, sandboxUrl);
   return { institutionId, connectionId, keys: await makeKeys(tx, institutionId) };
 }
 

@@ -7,6 +7,7 @@ import { generate } from './cli/generate.ts';
 import { importDatabase } from './cli/import.ts';
 import { checkInvariants } from './cli/invariants.ts';
 import { manageKeys } from './cli/keys.ts';
+import { printPublicKey } from './cli/public-key.ts';
 import { withDatabase } from './cli/with-database.ts';
 import { readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
@@ -20,6 +21,7 @@ const USAGE = `openchair COMMAND
   key create --name N --subdomain S [--admin] | list | revoke ID
                                    API keys; a key is shown once
   check-connection ID              can the health record system be reached and read?
+  public-key FILE [--key-id K]     the public half of a private key, as a JWK set for a FHIR server's operator
   invariants                       look through the whole database for what must never be; changes nothing
   export [FILE] [--subdomain S]    a seed file of this installation: its skeleton, nobody's data, no keys
   export [FILE] --from URL --key K [--subdomain S]
@@ -60,6 +62,8 @@ async function main(args: string[]): Promise<void> {
       return withDatabase(config, log, (db) => manageKeys(db, rest));
     case 'check-connection':
       return withDatabase(config, log, (db) => checkConnection(db, rest));
+    case 'public-key':
+      return printPublicKey(rest);
     case 'invariants':
       return withDatabase(config, log, (db) => checkInvariants(db));
     case 'export':

@@ -1225,11 +1225,60 @@ export type Connection = {
   read_status: "green" | "red";
   write_status: "green" | "red";
   first_synced_at: string | null;
+  /** End of the last pass that saw everything there was to see. */
   synced_at: string | null;
+  /** Since `synced_at`; null before the first complete pass. */
+  lag_seconds: number | null;
+  /** More than two cycles have gone by without a complete pass. */
+  behind: boolean;
+  /** A pass is under way. */
+  syncing: boolean;
+  /** When the next pass may begin; null while paused. */
+  sync_due_at: string | null;
+  /** Writes that have not ended yet. */
+  open_commands: number;
+  /** When the oldest of them was asked for. */
+  oldest_command_at: string | null;
   held_deletions: number;
   last_error_code: string | null;
   last_error: string | null;
   push_path: string;
+};
+
+export type ConnectionDetail = {
+  id: number;
+  subdomain: string;
+  kind: string;
+  name: string;
+  paused: boolean;
+  sync_cycle_ms: number;
+  read_status: "green" | "red";
+  write_status: "green" | "red";
+  first_synced_at: string | null;
+  /** End of the last pass that saw everything there was to see. */
+  synced_at: string | null;
+  /** Since `synced_at`; null before the first complete pass. */
+  lag_seconds: number | null;
+  /** More than two cycles have gone by without a complete pass. */
+  behind: boolean;
+  /** A pass is under way. */
+  syncing: boolean;
+  /** When the next pass may begin; null while paused. */
+  sync_due_at: string | null;
+  /** Writes that have not ended yet. */
+  open_commands: number;
+  /** When the oldest of them was asked for. */
+  oldest_command_at: string | null;
+  held_deletions: number;
+  last_error_code: string | null;
+  last_error: string | null;
+  push_path: string;
+  /** What the last passes that did not end well ran into, newest first; at most 10. */
+  last_errors: ({
+    at: string;
+    error_code: string;
+    error: string | null;
+  })[];
 };
 
 export type PatchAdminConnectionsIdBody = {
@@ -1264,6 +1313,7 @@ export type SyncRun = {
   deleted: number;
   held: number;
   error_code: string | null;
+  error: string | null;
   started_at: string;
   finished_at: string | null;
 };
@@ -2395,6 +2445,14 @@ export interface Operations {
   'GET /admin/connections': {
     params: {};
     data: Connection[];
+  };
+  /** One connection, how it is, and what it last ran into */
+  'GET /admin/connections/{id}': {
+    params: {
+      /** Its id. */
+      id: number;
+    };
+    data: ConnectionDetail;
   };
   /** Change a connection: pause it, its cycle, its configuration */
   'PATCH /admin/connections/{id}': {

@@ -108,13 +108,16 @@ async function readFacts(tx: Tx, booking: BookingRequest): Promise<Facts> {
         where id = ${operatoryId} and institution_id = ${institution}) as operatory,
       (select json_build_object('id', coalesce(merged_into_id, id), 'inactive', inactive and merged_into_id is null,
           'is_new', foreign_id is null)
-        from patient where id = ${patientId} and institution_id = ${institution}) as patient,
+        from patient where id = ${patientId} and institution_id = ${institution}
+          and connection_id is not distinct from location.connection_id) as patient,
       (select json_build_object('id', id, 'minutes', minutes) from appointment_type
         where id = ${appointmentTypeId} and institution_id = ${institution}) as type,
       coalesce(
-        (select json_agg(id) from descriptor where institution_id = ${institution} and id = any(${descriptorIds})),
-        (select json_agg(descriptor_id) from appointment_type_descriptor
-          where appointment_type_id = ${appointmentTypeId} and ${descriptorIds === null}),
+        (select json_agg(id) from descriptor where institution_id = ${institution} and id = any(${descriptorIds})
+          and connection_id is not distinct from location.connection_id),
+        (select json_agg(descriptor_id) from appointment_type_descriptor join descriptor on descriptor.id = descriptor_id
+          where appointment_type_id = ${appointmentTypeId} and ${descriptorIds === null}
+          and descriptor.connection_id is not distinct from location.connection_id),
         '[]'::json) as descriptor_ids
     from location where location.id = ${booking.locationId} and location.institution_id = ${institution}
   `.execute(tx);

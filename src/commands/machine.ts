@@ -7,6 +7,8 @@
  *     │      unknown ──► settling ──► searched: found → complete, absent → queued again
  *     │
  *   at the appointment's start: never sent, or proven absent → timed_out; in doubt → incomplete
+ *
+ * While its connection is paused a command neither sends nor looks: it rests, and ends at the start all the same.
  */
 import type { CommandState } from '../store/schema.ts';
 
@@ -31,10 +33,12 @@ export type NextMove =
   | { do: 'settle'; untilMs: number }
   /** Ask the HRS whether it has the write. */
   | { do: 'search' }
+  /** Leave it alone until the connection is no longer paused, or its time has come. */
+  | { do: 'rest' }
   | {
       do: 'finish';
       state: 'timed_out' | 'failed' | 'incomplete';
-      reason: 'hrs_unreachable' | 'attempts_exhausted' | 'outcome_unknown';
+      reason: 'hrs_unreachable' | 'connection_paused' | 'attempts_exhausted' | 'outcome_unknown';
     };
 
 export interface CommandFacts {
@@ -44,6 +48,8 @@ export interface CommandFacts {
   expiresMs: number;
   /** When the last request had certainly left our hands and the HRS can no longer act on it; null: none is out. */
   settlesMs: number | null;
+  /** Nothing may be asked of the HRS now. */
+  paused: boolean;
 }
 
 /** What to do with an open command that has just been claimed. */
@@ -52,13 +58,17 @@ export function nextMove(command: CommandFacts, nowMs: number): NextMove {
   switch (command.state) {
     case 'queued':
     case 'searched':
-      if (expired) return { do: 'finish', state: 'timed_out', reason: 'hrs_unreachable' };
+      if (expired) {
+        return { do: 'finish', state: 'timed_out', reason: command.paused ? 'connection_paused' : 'hrs_unreachable' };
+      }
+      if (command.paused) return { do: 'rest' };
       if (command.attempts >= MAX_ATTEMPTS) return { do: 'finish', state: 'failed', reason: 'attempts_exhausted' };
       return { do: 'send' };
     case 'sent':
     case 'unknown':
     case 'settling':
       if (command.settlesMs !== null && nowMs < command.settlesMs) return { do: 'settle', untilMs: command.settlesMs };
+      if (command.paused) return afterSearchFailed(command, nowMs) ?? { do: 'rest' };
       return { do: 'search' };
     default:
       throw new Error(`a command that has ended was claimed: ${command.state}`);

@@ -48,6 +48,7 @@ export async function runCommand(services: CommandServices, command: CommandRow,
   if (move.do === 'settle') return run.waitUntil('settling', move.untilMs);
   if (move.do === 'finish') return run.finish(finishOf(move));
   if (move.do === 'search') return run.search();
+  if (move.do === 'rest') return run.rest();
   return run.send();
 }
 
@@ -66,14 +67,19 @@ class Run {
   private assignment: Assignment;
   private command: CommandRow;
   private readonly stopping: AbortSignal;
-  private readonly connector: Connector;
+  private opened: Connector | null = null;
 
   constructor(services: CommandServices, assignment: Assignment, command: CommandRow, stopping: AbortSignal) {
     this.services = services;
     this.assignment = assignment;
     this.command = command;
     this.stopping = stopping;
-    this.connector = services.connectorOf(assignment.connection);
+  }
+
+  /** Only when the HRS is needed: a command whose time is over ends also while there is no way to reach one. */
+  private get connector(): Connector {
+    this.opened ??= this.services.connectorOf(this.assignment.connection);
+    return this.opened;
   }
 
   facts(): CommandFacts {
@@ -83,6 +89,7 @@ class Run {
       attempts,
       expiresMs: Date.parse(expires_at),
       settlesMs: settles_at === null ? null : Date.parse(settles_at),
+      paused: this.assignment.connection.paused,
     };
   }
 
@@ -117,6 +124,11 @@ class Run {
   /** Lets go of the command until there is something to do. */
   async waitUntil(state: CommandState, untilMs: number, failures = this.command.failures): Promise<void> {
     await this.record({ due_at: toIso(untilMs), lease_until: null, failures }, state);
+  }
+
+  /** Due as before, so that it goes on at once when the connection does. */
+  async rest(): Promise<void> {
+    await this.record({ lease_until: null }, this.command.state);
   }
 
   async finish(outcome: Outcome): Promise<void> {
@@ -268,7 +280,8 @@ class Run {
   /** The step before may have taken until the start, and then nothing leaves any more. */
   private async sendInTime(): Promise<void> {
     const move = nextMove(this.facts(), this.services.clock.nowMs());
-    return move.do === 'finish' ? this.finish(finishOf(move)) : this.send();
+    if (move.do === 'finish') return this.finish(finishOf(move));
+    return move.do === 'rest' ? this.rest() : this.send();
   }
 
   /**

@@ -285,6 +285,7 @@ export const REASONS = {
   mismatch: 'The HRS answered with a record that is not the one written.',
   overtaken: 'Somebody changed it in the HRS at the same time, and that stands.',
   hrs_unreachable: 'The HRS could not be reached in time: before the start, or within 48 hours for an alert.',
+  connection_paused: 'The connection to the HRS was paused until it was too late.',
   outcome_unknown: 'The HRS never said how the write ended and it could not be looked up.',
   duplicate_suspected: 'The HRS holds more than one copy of this appointment.',
   cancelled_before_sent: 'It was cancelled before anything had been sent.',

@@ -1,10 +1,10 @@
 /** A start from a seed file: a sandbox for each institution, the rows, and `demo.json` as the demo writes it. */
 import { access, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { sql } from 'kysely';
 import {
   awaitFirstSync,
   type DemoServices,
+  pointToSandbox,
   portBeside,
   readHandles,
   type SandboxProcess,
@@ -43,9 +43,7 @@ export async function startSeed(services: DemoServices, file: string): Promise<(
       sandboxes.set(institution.subdomain, sandbox);
     }
     const urlOf = (subdomain: string) => sandboxes.get(subdomain)?.url ?? '';
-    const connectionIds = await forAll(db, (tx) =>
-      ensureRows(tx, seed, (subdomain) => sandboxConfig(urlOf(subdomain))),
-    );
+    const connectionIds = await forAll(db, (tx) => ensureRows(tx, seed, urlOf));
     wakeups.wake('sync');
     await Promise.all(connectionIds.map((id) => awaitFirstSync(db, id, FIRST_SYNC_MS)));
     await writeHandles(services, join(dataDir, 'demo.json'), seed, urlOf);
@@ -88,21 +86,29 @@ const exists = (path: string) =>
   );
 
 /** Returns the connections of the seed's institutions, which point to the running sandboxes now. */
-async function ensureRows(tx: Tx, seed: Seed, configOf: (subdomain: string) => string): Promise<number[]> {
+async function ensureRows(tx: Tx, seed: Seed, urlOf: (subdomain: string) => string): Promise<number[]> {
   const known = await tx.selectFrom('institution').select('id').executeTakeFirst();
-  if (!known) await insertSeed(tx, seed, configOf);
-  const ids: number[] = [];
-  for (const { id, subdomain } of seed.institutions) {
-    const { id: connectionId } = await tx
-      .updateTable('connection')
-      .set({ config: configOf(subdomain), sync_due_at: sql<string>`now()` })
-      .where('institution_id', '=', id)
-      .where('kind', '=', 'sandbox')
-      .returning('id')
-      .executeTakeFirstOrThrow();
-    ids.push(connectionId);
+  if (!known) await insertSeed(tx, seed, (subdomain) => sandboxConfig(urlOf(subdomain)));
+  const ours = await tx
+    .selectFrom('connection')
+    // The first is ours; others may have been added since.
+    .select(['institution_id', (eb) => eb.fn.min('id').as('id')])
+    .where('kind', '=', 'sandbox')
+    .where(
+      'institution_id',
+      'in',
+      seed.institutions.map(({ id }) => id),
+    )
+    .groupBy('institution_id')
+    .execute();
+  const idOf = new Map(ours.map(({ institution_id, id }) => [institution_id, Number(id)]));
+  const connectionIds = seed.institutions.map(({ id }) => idOf.get(id) as number);
+  // Sandboxes may have changed their ports with each other.
+  await tx.updateTable('connection').set({ hrs_identity: null }).where('id', 'in', connectionIds).execute();
+  for (const [at, { subdomain }] of seed.institutions.entries()) {
+    await pointToSandbox(tx, connectionIds[at] as number, urlOf(subdomain));
   }
-  return ids;
+  return connectionIds;
 }
 
 /** `demo.json` of the first institution; beside it every key, and where every institution's sandbox is. */

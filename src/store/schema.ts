@@ -53,6 +53,7 @@ export interface ConnectionTable {
   kind: string;
   name: string;
   config: Json;
+  hrs_identity: string | null;
   paused: WithDefault<boolean>;
   sync_cycle_ms: number;
   full_pass_every_ms: WithDefault<number>;
@@ -235,6 +236,11 @@ export interface PatientTable {
   synced_at: string | null;
   created_at: Generated<string>;
   updated_at: WithDefault<string>;
+  email_key: GeneratedAlways<string | null>;
+  phone_key: GeneratedAlways<string | null>;
+  cell_phone_key: GeneratedAlways<string | null>;
+  home_phone_key: GeneratedAlways<string | null>;
+  work_phone_key: GeneratedAlways<string | null>;
 }
 
 export interface AppointmentTable {
@@ -427,6 +433,7 @@ export interface SyncRunTable {
   deleted: WithDefault<number>;
   held: WithDefault<number>;
   error_code: string | null;
+  error: string | null;
   started_at: Generated<string>;
   finished_at: string | null;
 }

@@ -417,12 +417,17 @@ async function finish(
   connection: ConnectionRow,
   fence: number,
   pass: Pass,
-  end: { outcome: 'partial' | 'failed'; code: string; change: ConnectionChange },
+  end: { outcome: 'partial' | 'failed'; code: string; change: ConnectionChange & { last_error?: string } },
 ): Promise<void> {
   await forInstitution(db, connection.institution_id, async (tx) => {
     await tx
       .updateTable('sync_run')
-      .set({ outcome: end.outcome, error_code: end.code, finished_at: toIso(clock.nowMs()) })
+      .set({
+        outcome: end.outcome,
+        error_code: end.code,
+        error: end.change.last_error,
+        finished_at: toIso(clock.nowMs()),
+      })
       .where('id', '=', pass.runId)
       .execute();
     await tx
@@ -469,7 +474,7 @@ async function finishFailed(
   const code = codeOf(cause);
   if (cause instanceof CursorRejected && pass.seen === null) {
     log.warn(base, 'the HRS no longer knows where reading got to: everything is read again');
-    const change = { cursor: null, last_error_code: code, sync_due_at: sql<string>`now()` };
+    const change = { cursor: null, last_error_code: code, last_error: cause.message, sync_due_at: sql<string>`now()` };
     await finish(services, connection, fence, pass, { outcome: 'failed', code, change });
     return;
   }

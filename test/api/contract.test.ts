@@ -73,6 +73,7 @@ const OFF: ConnectorKind = {
   displayName: 'Sandbox',
   type: 'onprem',
   configSchema: z.unknown(),
+  identityOf: (config) => JSON.stringify(config),
   connect: () =>
     ({ check: async () => ({ ok: false, message: 'it is off' }), close: async () => {} }) as unknown as Connector,
 };

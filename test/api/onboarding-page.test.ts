@@ -88,7 +88,9 @@ suite('the page', () => {
         ...['kind=sandbox', 'sandbox[baseUrl] text', 'sandbox[apiKey] password'],
         ...['kind=fhir', 'fhir[baseUrl] text', 'fhir[auth][type]=none', 'fhir[auth][type]=bearer'],
         ...['fhir[auth][bearer][token] password', 'fhir[auth][type]=basic', 'fhir[auth][basic][username] text'],
-        ...['fhir[auth][basic][password] password', 'fhir[timeZone] text', 'fhir[locationId] text'],
+        ...['fhir[auth][basic][password] password', 'fhir[auth][type]=smart', 'fhir[auth][smart][clientId] text'],
+        ...['fhir[auth][smart][privateKey] password', 'fhir[auth][smart][keyId] text'],
+        ...['fhir[auth][smart][tokenUrl] text', 'fhir[timeZone] text', 'fhir[locationId] text'],
       ],
     );
     assert.ok(!page.html.includes('" checked'), 'nothing is chosen for a system that we do not know');
@@ -257,6 +259,16 @@ suite('connecting', () => {
       ['onboarding_created', 'onboarding_updated', 'onboarding_availability_ready'],
       'the first sync says nothing else',
     );
+  });
+
+  test('refuses a system that is connected already, and does not tell whose it is', async () => {
+    const made = await makeOnboarding(api, { institution_name: 'Second Comer' });
+    const { status, html } = await open(pathOf(made), sandboxForm('sandbox', `${sandbox.url}/`));
+    assert.equal(status, 409);
+    assert.match(html, /connected already/);
+    assert.ok(!html.includes('Fresh Start') && !html.includes('fresh-start'));
+    assert.match(html, /<form/, 'another one can be named');
+    assert.equal((await api.get(`/onboardings/${made.id}`)).body.data.status, 'in_progress');
   });
 
   test('is told of a practice without hours only once there are some', async () => {

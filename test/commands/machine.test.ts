@@ -9,7 +9,7 @@ import {
   retryDelayMs,
 } from '../../src/commands/machine.ts';
 
-const queued: CommandFacts = { state: 'queued', attempts: 0, expiresMs: 1_000, settlesMs: null };
+const queued: CommandFacts = { state: 'queued', attempts: 0, expiresMs: 1_000, settlesMs: null, paused: false };
 
 test('what was never sent is sent before the start and timed out at it', () => {
   assert.deepEqual(nextMove(queued, 999), { do: 'send' });
@@ -21,6 +21,22 @@ test('a request that may be out is waited for, then looked up, also after the st
     const command = { ...queued, state, attempts: 1, settlesMs: 2_000 };
     assert.deepEqual(nextMove(command, 1_500), { do: 'settle', untilMs: 2_000 });
     assert.deepEqual(nextMove(command, 2_000), { do: 'search' });
+  }
+});
+
+test('while paused nothing is sent or looked up, and the start ends it all the same', () => {
+  for (const state of ['queued', 'searched'] as const) {
+    const command = { ...queued, state, paused: true };
+    assert.deepEqual(nextMove(command, 999), { do: 'rest' });
+    assert.deepEqual(nextMove(command, 1_000), { do: 'finish', state: 'timed_out', reason: 'connection_paused' });
+  }
+  for (const state of ['sent', 'unknown', 'settling'] as const) {
+    const command = { ...queued, state, attempts: 1, settlesMs: 500, paused: true };
+    assert.deepEqual(nextMove(command, 499), { do: 'settle', untilMs: 500 });
+    assert.deepEqual(nextMove(command, 999), { do: 'rest' });
+    const inDoubt = { do: 'finish', state: 'incomplete', reason: 'outcome_unknown' };
+    assert.deepEqual(nextMove(command, 1_000), inDoubt);
+    assert.deepEqual(nextMove({ ...command, settlesMs: 2_000 }, 1_000), { do: 'settle', untilMs: 2_000 });
   }
 });
 
@@ -49,7 +65,7 @@ test('whatever the HRS does: at most one copy, one end, and nothing sent after t
       const settleMs = 500;
       let nowMs = 0;
       let copyAtMs: number | null = null;
-      let command: CommandFacts = { state: 'queued', attempts: 0, expiresMs: startMs, settlesMs: null };
+      let command: CommandFacts = { state: 'queued', attempts: 0, expiresMs: startMs, settlesMs: null, paused: false };
       let failures = 0;
       let ended: string | null = null;
       for (let step = 0; ended === null && step < 2_000; step += 1) {

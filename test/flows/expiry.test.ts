@@ -1,52 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { bookSlot, endedWrite } from '../harness/booking.ts';
-import { type Body, type DemoProgram, startDemoProgram, until } from '../harness/program.ts';
+import { bookFrom, endedWrite, insertionEventsOf, openAroundTheClock, visitsStartingAt } from '../harness/booking.ts';
+import { type DemoProgram, startDemoProgram, until } from '../harness/program.ts';
 
 let program: DemoProgram;
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 before(async () => {
   program = await startDemoProgram();
-  const { api, demo } = program;
-  // Hours around the clock, today and on the days beside it: the bookings below begin in a few seconds.
-  for (const days of [-1, 0, 1]) {
-    const specific_date = new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10);
-    const availability = { provider_id: demo.provider_ids[0], begin_time: '00:00', end_time: '24:00', specific_date };
-    const made = await api('POST', `/availabilities?subdomain=${demo.subdomain}&location_id=${demo.location_id}`, {
-      availability,
-    });
-    assert.equal(made.status, 201, JSON.stringify(made.body));
-  }
+  await openAroundTheClock(program);
 });
 
 afterEach(() => program.sandbox('DELETE', '/faults'));
 
 after(() => program?.end());
 
-/** Books a few minutes that begin `inMs` from now; each test takes other minutes. */
-async function bookSoon(inMs: number, over: Record<string, unknown> = {}): Promise<Body> {
-  const startMs = Date.now() + inMs;
-  const slot = { time: new Date(startMs).toISOString(), end_time: new Date(startMs + 3 * MINUTE_MS).toISOString() };
-  const { status, body } = await bookSlot(program, slot, over);
-  assert.equal(status, 201, JSON.stringify(body));
-  return body.data.appt;
-}
-
-async function insertionsOf(id: number): Promise<string[]> {
-  const { body } = await program.api('GET', `/events?subdomain=${program.demo.subdomain}&per_page=1000`);
-  const events = body.data as Body[];
-  return events
-    .filter((event) => event.event_name.startsWith('appointment_insertion') && event.data.appointment.id === id)
-    .map((event) => event.event_name);
-}
-
-async function visitsAt(start: string): Promise<Body[]> {
-  const { body } = await program.sandbox('GET', '/v1/visits?limit=1000');
-  return body.items.filter((visit: Body) => Date.parse(visit.start) === Date.parse(start));
-}
+const bookSoon = (inMs: number, over?: object) => bookFrom(program, inMs, over);
+const insertionsOf = (id: number) => insertionEventsOf(program, id);
+const visitsAt = (start: string) => visitsStartingAt(program, start);
 
 test('an HRS that is off until the start: timed_out once, and never sent afterwards', async () => {
   await program.sandbox('POST', '/faults', { fault: 'off', match: 'write' });
@@ -62,6 +34,28 @@ test('an HRS that is off until the start: timed_out once, and never sent afterwa
   await until('the other booking', () => endedWrite(program, later.id));
   assert.deepEqual(await visitsAt(appt.start_time), []);
   assert.deepEqual(await insertionsOf(appt.id), ['appointment_insertion.timed_out']);
+});
+
+test('a booking that waits for its patient to be written by another one ends at its start all the same', async () => {
+  const { api, demo, sandbox } = program;
+  const created = await api('POST', `/patients?subdomain=${demo.subdomain}&location_id=${demo.location_id}`, {
+    provider: { provider_id: demo.provider_ids[0] },
+    patient: {
+      first_name: 'Wait',
+      last_name: 'Testwood',
+      email: 'wait@example.com',
+      bio: { date_of_birth: '1990-02-03', phone_number: '2125550179' },
+    },
+  });
+  const patient_id = created.body.data.user.id;
+  await sandbox('POST', '/faults', { fault: 'off', match: 'write' });
+  const first = await bookSoon(30 * MINUTE_MS, { patient_id });
+  const second = await bookSoon(2_500, { patient_id });
+  const write = await until('the end', () => endedWrite(program, second.id), 10_000);
+  assert.deepEqual([write.state, write.attempts], ['timed_out', 0]);
+  await sandbox('DELETE', '/faults');
+  const sent = await until('the first', () => endedWrite(program, first.id), 20_000);
+  assert.equal(sent.state, 'complete');
 });
 
 test('a new patient whose writing takes until the start: the appointment does not follow', async () => {

@@ -41,6 +41,7 @@ const NAMED_KIND: ConnectorKind = {
   displayName: 'Sandbox',
   type: 'onprem',
   configSchema: z.unknown(),
+  identityOf: (config) => JSON.stringify(config),
   connect() {
     throw new Error('the API connects to no HRS');
   },

@@ -148,6 +148,7 @@ export function createMemoryHrs(options: { pageSize?: number; reportsDeletions?:
       displayName: 'In memory',
       type: 'onprem',
       configSchema: z.unknown(),
+      identityOf: () => 'memory',
       connect: () => connector,
     },
   };

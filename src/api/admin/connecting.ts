@@ -1,7 +1,9 @@
 /** Connecting an institution to its HRS: what administrators do by the API, and a practice's own staff by a link. */
 import { randomBytes } from 'node:crypto';
 import type { CheckResult, ConnectorKind } from '../../connectors/connector.ts';
+import { ApiError } from '../../errors.ts';
 import type { Tx } from '../../store/database.ts';
+import { type OtherConnection, takeIdentity } from '../../sync/identity.ts';
 
 const DEFAULT_SYNC_CYCLE_MS = 60_000;
 const MAX_CONFIG_BYTES = 16_384;
@@ -33,22 +35,35 @@ export async function checkHrs(kind: ConnectorKind, config: unknown): Promise<Ch
   }
 }
 
+/** Another connection leads to that HRS. Its name is for administrators: it may be another institution's. */
+export class AlreadyConnected extends ApiError {
+  constructor({ id, name, subdomain }: OtherConnection) {
+    super(
+      'already_exists',
+      `Invalid parameter connection[config]: that health record system is already connected, as connection ${id} of ${subdomain}, “${name}”`,
+    );
+  }
+}
+
 export interface NewConnection {
   institutionId: number;
-  kind: string;
+  kind: ConnectorKind;
   name: string;
   config: object;
   syncCycleMs?: number | undefined;
   fullPassEveryMs?: number | undefined;
 }
 
-/** Stores the connection and returns its id. Its first sync is due at once: wake `sync` after the commit. */
+/**
+ * Stores the connection and returns its id. Its first sync is due at once: wake `sync` after the commit. Throws
+ * AlreadyConnected, after which the transaction must not commit; it must see all institutions.
+ */
 export async function addConnection(tx: Tx, connection: NewConnection): Promise<number> {
   const { id } = await tx
     .insertInto('connection')
     .values({
       institution_id: connection.institutionId,
-      kind: connection.kind,
+      kind: connection.kind.kind,
       name: connection.name,
       config: JSON.stringify(connection.config),
       sync_cycle_ms: connection.syncCycleMs ?? DEFAULT_SYNC_CYCLE_MS,
@@ -57,5 +72,7 @@ export async function addConnection(tx: Tx, connection: NewConnection): Promise<
     })
     .returning('id')
     .executeTakeFirstOrThrow();
+  const other = await takeIdentity(tx, id, connection.kind, connection.config);
+  if (other) throw new AlreadyConnected(other);
   return id;
 }

@@ -6,38 +6,21 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { ConnectorKind } from '../../connectors/connector.ts';
 import { ApiError, notFound } from '../../errors.ts';
-import { forAll, type Tx } from '../../store/database.ts';
+import { forAll } from '../../store/database.ts';
 import { createApiKey, findInstitutionIds, newApiKey } from '../../store/keys.ts';
+import { takeIdentity } from '../../sync/identity.ts';
 import { requestSync } from '../../sync/loop.ts';
 import type { Context } from '../context.ts';
 import { boolean, id, integer, list, optional, requiredText, text } from '../parameters.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { addConnection, checkHrs, findConfigProblems } from './connecting.ts';
+import { AlreadyConnected, addConnection, checkHrs, findConfigProblems } from './connecting.ts';
+import { connectionDetailShape, connectionShape, findConnectionDetail, selectConnections } from './connection.ts';
 
 const SUBDOMAIN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 const institutionShape = z
   .object({ id: z.int(), name: z.string(), subdomain: z.string() })
   .meta({ id: 'AdminInstitution' });
-
-const connectionShape = z
-  .object({
-    id: z.int(),
-    subdomain: z.string(),
-    kind: z.string(),
-    name: z.string(),
-    paused: z.boolean(),
-    sync_cycle_ms: z.int(),
-    read_status: z.enum(['green', 'red']),
-    write_status: z.enum(['green', 'red']),
-    first_synced_at: z.iso.datetime().nullable(),
-    synced_at: z.iso.datetime().nullable(),
-    held_deletions: z.int(),
-    last_error_code: z.string().nullable(),
-    last_error: z.string().nullable(),
-    push_path: z.string(),
-  })
-  .meta({ id: 'Connection' });
 
 const runShape = z
   .object({
@@ -49,6 +32,7 @@ const runShape = z
     deleted: z.int(),
     held: z.int(),
     error_code: z.string().nullable(),
+    error: z.string().nullable(),
     started_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),
   })
@@ -58,29 +42,6 @@ const runShape = z
 const SHOWN_RUNS = 100;
 
 const checkShape = z.object({ ok: z.boolean(), message: z.string() }).meta({ id: 'ConnectionCheck' });
-
-/** Credentials stay in: a configuration is written, never shown. */
-function selectConnections(tx: Tx) {
-  return tx
-    .selectFrom('connection')
-    .innerJoin('institution', 'institution.id', 'connection.institution_id')
-    .select([
-      'connection.id',
-      'institution.subdomain',
-      'connection.kind',
-      'connection.name',
-      'connection.paused',
-      'connection.sync_cycle_ms',
-      'connection.read_status',
-      'connection.write_status',
-      'connection.first_synced_at',
-      'connection.synced_at',
-      'connection.held_deletions',
-      'connection.last_error_code',
-      'connection.last_error',
-      sql<string>`'/push/' || connection.push_token`.as('push_path'),
-    ]);
-}
 
 function getKind({ services }: Context, name: string): ConnectorKind {
   const kind = services.connectorKinds.get(name);
@@ -235,13 +196,13 @@ export const routes: Route[] = [
         if (!institution) throw notFound();
         const connectionId = await addConnection(tx, {
           institutionId: institution.id,
-          kind: asked.kind,
+          kind: getKind(context, asked.kind),
           name: asked.name,
           config: asked.config,
           syncCycleMs: asked.sync_cycle_ms,
           fullPassEveryMs: asked.full_pass_every_ms,
         });
-        return selectConnections(tx).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
+        return selectConnections(tx, context.nowMs).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
       });
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
       return { status: 201, data: made };
@@ -258,8 +219,26 @@ export const routes: Route[] = [
     params: z.object({}),
     answer: z.array(connectionShape),
     handler: async (context) => ({
-      data: await forAll(context.services.db, (tx) => selectConnections(tx).orderBy('connection.id').execute()),
+      data: await forAll(context.services.db, (tx) =>
+        selectConnections(tx, context.nowMs).orderBy('connection.id').execute(),
+      ),
     }),
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/admin/connections/:id',
+    summary: 'One connection, how it is, and what it last ran into',
+    tag: 'Administration',
+    subdomain: 'none',
+    access: 'admin',
+    params: z.object({ id: id() }),
+    answer: connectionDetailShape,
+    handler: async (context, asked) => {
+      const data = await forAll(context.services.db, (tx) => findConnectionDetail(tx, asked.id, context.nowMs));
+      if (!data) throw notFound();
+      return { data };
+    },
   }),
 
   defineRoute({
@@ -287,7 +266,11 @@ export const routes: Route[] = [
       const data = await forAll(context.services.db, async (tx) => {
         const row = await tx.selectFrom('connection').select('kind').where('id', '=', connectionId).executeTakeFirst();
         if (!row) throw notFound();
-        if (asked.config) checkConfig(context, row.kind, asked.config);
+        if (asked.config) {
+          checkConfig(context, row.kind, asked.config);
+          const other = await takeIdentity(tx, connectionId, getKind(context, row.kind), asked.config);
+          if (other) throw new AlreadyConnected(other);
+        }
         await tx
           .updateTable('connection')
           .set({
@@ -301,9 +284,11 @@ export const routes: Route[] = [
           })
           .where('id', '=', connectionId)
           .execute();
-        return selectConnections(tx).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
+        return selectConnections(tx, context.nowMs).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
       });
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
+      // What has rested while it was paused.
+      context.afterCommit.push(() => context.services.wakeups.wake('commands'));
       return { data };
     },
   }),
@@ -322,7 +307,14 @@ export const routes: Route[] = [
         tx.selectFrom('connection').select(['kind', 'config']).where('id', '=', asked.id).executeTakeFirst(),
       );
       if (!row) throw notFound();
-      return { data: await checkHrs(getKind(context, row.kind), row.config) };
+      const kind = context.services.connectorKinds.get(row.kind);
+      if (!kind) return { data: { ok: false, message: `This program has no connector of kind ${row.kind}.` } };
+      const [problem] = findConfigProblems(kind, row.config as object);
+      if (problem) {
+        const where = problem.path.join('.') || 'the whole';
+        return { data: { ok: false, message: `Its configuration cannot be used: ${where} ${problem.message}.` } };
+      }
+      return { data: await checkHrs(kind, row.config) };
     },
   }),
 
@@ -339,7 +331,7 @@ export const routes: Route[] = [
     handler: async (context, asked) => {
       const data = await forAll(context.services.db, async (tx) => {
         await requestSync(tx, asked.id, asked.full);
-        return selectConnections(tx).where('connection.id', '=', asked.id).executeTakeFirst();
+        return selectConnections(tx, context.nowMs).where('connection.id', '=', asked.id).executeTakeFirst();
       });
       if (!data) throw notFound();
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
@@ -369,6 +361,7 @@ export const routes: Route[] = [
             'deleted',
             'held',
             'error_code',
+            'error',
             'started_at',
             'finished_at',
           ])

@@ -11,7 +11,7 @@ import { forAll, type Tx } from '../../store/database.ts';
 import { selectOnboardings } from '../../store/onboardings.ts';
 import { recordEvents } from '../../webhooks/event.ts';
 import { eventOfOnboarding } from '../../webhooks/onboarding.ts';
-import { addConnection, checkHrs, findConfigProblems } from '../admin/connecting.ts';
+import { AlreadyConnected, addConnection, checkHrs, findConfigProblems } from '../admin/connecting.ts';
 import { findUnstorableText } from '../body.ts';
 import type { Services } from '../context.ts';
 import { fieldsOf, findTitle, readConfig, textOf } from './fields.ts';
@@ -142,8 +142,13 @@ async function connect(services: Services, checking: Set<string>, link: Link, bo
   } finally {
     checking.delete(link.hashid);
   }
-  await complete(services, link, kind, config);
-  return null;
+  try {
+    await complete(services, link, kind, config);
+    return null;
+  } catch (error) {
+    if (!(error instanceof AlreadyConnected)) throw error;
+    return again(409, 'This system is connected already. If that was not you, ask whoever sent you the link.');
+  }
 }
 
 const valueAt = (value: unknown, path: string[]): unknown =>
@@ -162,7 +167,7 @@ async function complete(services: Services, link: Link, kind: ConnectorKind, con
       .executeTakeFirst();
     if (!row) return null;
     const { institution_id: institutionId } = row;
-    const id = await addConnection(tx, { institutionId, kind: kind.kind, name: kind.displayName, config });
+    const id = await addConnection(tx, { institutionId, kind, name: kind.displayName, config });
     await tx
       .updateTable('onboarding')
       .set((onboarding) => ({
