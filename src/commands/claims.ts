@@ -108,6 +108,18 @@ export const countClaims = ({ providerId, operatoryId }: Place): number =>
   Number(providerId !== null) + Number(operatoryId !== null);
 
 /**
+ * Of the resource `wanted`, the lowest seat in which no claim overlaps `time`; null where there is none. Only a
+ * provider has more than one.
+ */
+function lowestFreeSeat(seats: number, time: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(
+    select min(free.seat)
+    from generate_series(1, case wanted.resource when 'provider' then ${seats}::integer else 1 end) as free (seat)
+    where not exists (select from claim c where c.resource = wanted.resource and c.resource_id = wanted.resource_id
+      and c.seat = free.seat and c.during && ${time}))`;
+}
+
+/**
  * The statement that takes the place's claims for a new appointment, which `ids` selects as `id`: in the lowest seat
  * of the provider that is free. Under the locks, and where nothing conflicts, it returns as many rows as
  * `countClaims` says; fewer mean that the place is taken, and that the transaction must not commit.
@@ -120,12 +132,8 @@ export function insertClaims(place: Place, ids: RawBuilder<unknown>): RawBuilder
     ['provider', providerId],
     ['operatory', operatoryId],
   ].filter(([, id]) => id !== null);
-  const freeSeat =
-    seats === 1
-      ? sql`1`
-      : sql`(select min(seat) from generate_series(1, case resource when 'provider' then ${seats}::integer else 1 end) as seat
-          where not exists (select 1 from claim c where c.resource = wanted.resource and c.resource_id = wanted.resource_id
-            and c.seat = seat.seat and c.end_at > ${startAt} and c.start_at < ${endAt}))`;
+  const time = sql`tstzrange(cast(${startAt} as timestamptz), cast(${endAt} as timestamptz))`;
+  const freeSeat = seats === 1 ? sql`1` : lowestFreeSeat(seats, time);
   return sql`
     insert into claim (institution_id, appointment_id, resource, resource_id, seat, start_at, end_at)
     select ${place.institutionId}, made.id, resource, resource_id, free.seat, ${startAt}, ${endAt}
@@ -135,4 +143,34 @@ export function insertClaims(place: Place, ids: RawBuilder<unknown>): RawBuilder
       lateral (select ${freeSeat} as seat) as free
     where free.seat is not null
     on conflict do nothing returning 1`;
+}
+
+/**
+ * Claims what of this time the appointment has not claimed yet: a move by a quarter of an hour meets its own old
+ * time, and must not collide with it. Returns false when somebody else's claim is in the way.
+ */
+export async function claimTime(
+  tx: Tx,
+  appointmentId: number,
+  { providerId, operatoryId, startMs, endMs }: Pick<Place, 'providerId' | 'operatoryId' | 'startMs' | 'endMs'>,
+  seats: number,
+): Promise<boolean> {
+  const result = await sql<{ wanted: number; claimed: number }>`
+    with piece as (
+      select wanted.resource, wanted.resource_id, piece, ${lowestFreeSeat(seats, sql`piece`)} as seat
+      from (values ('provider', cast(${providerId} as bigint)), ('operatory', cast(${operatoryId} as bigint)))
+          as wanted (resource, resource_id)
+        cross join lateral unnest(
+          tstzmultirange(tstzrange(cast(${toIso(startMs)} as timestamptz), cast(${toIso(endMs)} as timestamptz)))
+          - coalesce((select range_agg(own.during) from claim own where own.appointment_id = ${appointmentId}
+              and own.resource = wanted.resource and own.resource_id = wanted.resource_id), '{}'::tstzmultirange)) as piece
+      where wanted.resource_id is not null),
+    claimed as (
+      insert into claim (institution_id, appointment_id, resource, resource_id, start_at, end_at, seat)
+      select a.institution_id, a.id, resource, resource_id, lower(piece), upper(piece), seat
+      from piece, appointment a where a.id = ${appointmentId} and seat is not null
+      on conflict do nothing returning 1)
+    select (select count(*) from piece) as wanted, (select count(*) from claimed) as claimed`.execute(tx);
+  const counts = result.rows[0] as { wanted: number; claimed: number };
+  return Number(counts.wanted) === Number(counts.claimed);
 }

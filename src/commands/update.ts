@@ -2,14 +2,13 @@
  * Moving an appointment: another time, another operatory, another note, in any combination. The new time is taken
  * as a booking takes it, and the old one stays taken until the HRS has let go of it.
  */
-import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import type { Capabilities } from '../connectors/connector.ts';
 import { ApiError } from '../errors.ts';
 import type { Tx } from '../store/database.ts';
 import type { AppointmentRow } from '../store/schema.ts';
 import { checkHours, checkSpan } from './book.ts';
-import { isTaken, lockDays, MAX_PER_TIMESLOT, type Place, taken } from './claims.ts';
+import { claimTime, isTaken, lockDays, MAX_PER_TIMESLOT, type Place, taken } from './claims.ts';
 
 export interface Update {
   /** Known once the zone of the appointment's location is. */
@@ -131,37 +130,4 @@ export async function holdTime(tx: Tx, appointmentId: number): Promise<void> {
   for (let look = 0; look < MAX_PER_TIMESLOT; look += 1) {
     if (await claimTime(tx, appointmentId, place, MAX_PER_TIMESLOT)) return;
   }
-}
-
-/**
- * Claims what of this time the appointment has not claimed yet: a move by a quarter of an hour meets its own old
- * time, and must not collide with it. Returns false when somebody else's claim is in the way.
- */
-async function claimTime(
-  tx: Tx,
-  appointmentId: number,
-  { providerId, operatoryId, startMs, endMs }: Pick<Place, 'providerId' | 'operatoryId' | 'startMs' | 'endMs'>,
-  seats: number,
-): Promise<boolean> {
-  const result = await sql<{ wanted: number; claimed: number }>`
-    with piece as (
-      select r.resource, r.resource_id, piece, (
-        select min(free.seat) from generate_series(1, case resource when 'provider' then ${seats}::integer else 1 end) as free (seat) where not exists (
-          select from claim c where c.resource = r.resource and c.resource_id = r.resource_id and c.seat = free.seat
-            and c.during && piece)) as seat
-      from (values ('provider', cast(${providerId} as bigint)), ('operatory', cast(${operatoryId} as bigint)))
-          as r (resource, resource_id)
-        cross join lateral unnest(
-          tstzmultirange(tstzrange(cast(${toIso(startMs)} as timestamptz), cast(${toIso(endMs)} as timestamptz)))
-          - coalesce((select range_agg(own.during) from claim own where own.appointment_id = ${appointmentId}
-              and own.resource = r.resource and own.resource_id = r.resource_id), '{}'::tstzmultirange)) as piece
-      where r.resource_id is not null),
-    claimed as (
-      insert into claim (institution_id, appointment_id, resource, resource_id, start_at, end_at, seat)
-      select a.institution_id, a.id, resource, resource_id, lower(piece), upper(piece), seat
-      from piece, appointment a where a.id = ${appointmentId} and seat is not null
-      on conflict do nothing returning 1)
-    select (select count(*) from piece) as wanted, (select count(*) from claimed) as claimed`.execute(tx);
-  const counts = result.rows[0] as { wanted: number; claimed: number };
-  return Number(counts.wanted) === Number(counts.claimed);
 }
