@@ -217,6 +217,20 @@ alter table availability_label enable row level security;
 alter table availability_label force row level security;
 create policy institution_only on availability_label for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));
 
+create table call_use (
+  institution_id bigint not null,
+  connection_id bigint not null,
+  period text not null,
+  began_at timestamp with time zone not null,
+  calls integer default 0 not null,
+  constraint call_use_institution_id_connection_id_fkey FOREIGN KEY (institution_id, connection_id) REFERENCES connection(institution_id, id) ON DELETE CASCADE,
+  constraint call_use_period_check CHECK ((period = ANY (ARRAY['minute'::text, 'hour'::text, 'month'::text]))),
+  constraint call_use_pkey PRIMARY KEY (connection_id, period)
+);
+alter table call_use enable row level security;
+alter table call_use force row level security;
+create policy institution_only on call_use for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));
+
 create table claim (
   id bigint generated always as identity not null,
   institution_id bigint not null,
@@ -269,6 +283,7 @@ create table command (
   created_at timestamp with time zone default now() not null,
   finished_at timestamp with time zone,
   patient_alert_id bigint,
+  accepted_at timestamp(3) with time zone,
   constraint command_appointment_id_sequence_key UNIQUE (appointment_id, sequence),
   constraint command_check CHECK ((num_nonnulls(appointment_id, patient_alert_id) = 1)),
   constraint command_institution_id_appointment_id_fkey FOREIGN KEY (institution_id, appointment_id) REFERENCES appointment(institution_id, id) ON DELETE CASCADE,
@@ -315,6 +330,12 @@ create table connection (
   created_at timestamp with time zone default now() not null,
   told_kinds text[] default '{}'::text[] not null,
   hrs_identity text,
+  calls_per_minute integer,
+  calls_per_hour integer,
+  calls_per_month integer,
+  constraint connection_calls_per_hour_check CHECK ((calls_per_hour > 0)),
+  constraint connection_calls_per_minute_check CHECK ((calls_per_minute > 0)),
+  constraint connection_calls_per_month_check CHECK ((calls_per_month > 0)),
   constraint connection_full_pass_every_ms_check CHECK ((full_pass_every_ms >= 1000)),
   constraint connection_institution_id_fkey FOREIGN KEY (institution_id) REFERENCES institution(id) ON DELETE CASCADE,
   constraint connection_institution_id_id_key UNIQUE (institution_id, id),
@@ -570,6 +591,17 @@ alter table location enable row level security;
 alter table location force row level security;
 create policy institution_only on location for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));
 
+create table message_head (
+  institution_id bigint not null,
+  connection_id bigint not null,
+  "position" bigint default 0 not null,
+  constraint message_head_institution_id_connection_id_fkey FOREIGN KEY (institution_id, connection_id) REFERENCES connection(institution_id, id) ON DELETE CASCADE,
+  constraint message_head_pkey PRIMARY KEY (connection_id)
+);
+alter table message_head enable row level security;
+alter table message_head force row level security;
+create policy institution_only on message_head for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));
+
 create table migration (
   name text not null,
   sha256 text not null,
@@ -790,6 +822,38 @@ create table rate_window (
   constraint rate_window_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id) ON DELETE CASCADE,
   constraint rate_window_pkey PRIMARY KEY (api_key_id, limit_name)
 );
+
+create table raw_message (
+  institution_id bigint not null,
+  connection_id bigint not null,
+  "position" bigint not null,
+  direction text not null,
+  digest bytea not null,
+  control_id text,
+  type text not null,
+  appointment_ref text,
+  patient_ref text,
+  sent_at timestamp(3) with time zone,
+  stored_at timestamp(3) with time zone default now() not null,
+  body bytea,
+  problem text,
+  constraint raw_message_appointment_ref_check CHECK ((length(appointment_ref) <= 255)),
+  constraint raw_message_control_id_check CHECK ((length(control_id) <= 200)),
+  constraint raw_message_digest_check CHECK ((length(digest) = 32)),
+  constraint raw_message_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
+  constraint raw_message_institution_id_connection_id_fkey FOREIGN KEY (institution_id, connection_id) REFERENCES connection(institution_id, id) ON DELETE CASCADE,
+  constraint raw_message_patient_ref_check CHECK ((length(patient_ref) <= 255)),
+  constraint raw_message_pkey PRIMARY KEY (connection_id, "position"),
+  constraint raw_message_problem_check CHECK ((length(problem) <= 500)),
+  constraint raw_message_type_check CHECK ((length(type) <= 100))
+);
+CREATE INDEX raw_message_connection_id_appointment_ref_position_idx ON public.raw_message USING btree (connection_id, appointment_ref, "position") WHERE (appointment_ref IS NOT NULL);
+CREATE UNIQUE INDEX raw_message_connection_id_digest_idx ON public.raw_message USING btree (connection_id, digest);
+CREATE INDEX raw_message_connection_id_patient_ref_position_idx ON public.raw_message USING btree (connection_id, patient_ref, "position") WHERE (patient_ref IS NOT NULL);
+CREATE INDEX raw_message_stored_at_idx ON public.raw_message USING btree (stored_at) WHERE (body IS NOT NULL);
+alter table raw_message enable row level security;
+alter table raw_message force row level security;
+create policy institution_only on raw_message for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));
 
 create table recall_type (
   id bigint generated by default as identity not null,

@@ -6,6 +6,9 @@
  *     │         ▼ (no answer, or one that proves nothing)
  *     │      unknown ──► settling ──► searched: found → complete, absent → queued again
  *     │
+ *   An HRS that takes a write now and answers later keeps it in settling: it is asked for the answer, and never
+ *   given the write again.
+ *
  *   at the appointment's start: never sent, or proven absent → timed_out; in doubt → incomplete
  *
  * While its connection is paused a command neither sends nor looks: it rests, and ends at the start all the same.

@@ -99,7 +99,9 @@ class Run {
 
   /** A transaction that counts only while the command is still ours. Returns false when it no longer is. */
   private async record(
-    set: Partial<Record<'due_at' | 'sent_at' | 'settles_at' | 'step' | 'lease_until', string | null>> & {
+    set: Partial<
+      Record<'due_at' | 'sent_at' | 'settles_at' | 'accepted_at' | 'step' | 'lease_until', string | null>
+    > & {
       attempts?: number;
       failures?: number;
     },
@@ -170,6 +172,7 @@ class Run {
     }
     await this.reached();
     if (result.outcome === 'done') return this.verify(write, result.foreignId);
+    if (result.outcome === 'accepted') return this.accepted();
     // What was sent before and never answered may be the very thing that is in the way now.
     if (wasSearched || earlier.attempts > 0) return this.search({ refusal: result });
     return this.refused(write, result);
@@ -206,6 +209,36 @@ class Run {
     const settlesMs = this.services.clock.nowMs() + this.connector.capabilities.settleMs;
     if (!(await this.record({ settles_at: toIso(settlesMs) }, 'unknown'))) return;
     await this.waitUntil('settling', settlesMs);
+  }
+
+  /** The HRS owes an answer now: the write is not sent again, and its time may run out. */
+  private async accepted(): Promise<void> {
+    const nowMs = this.services.clock.nowMs();
+    if (!(await this.record({ accepted_at: toIso(nowMs), settles_at: null, failures: 0 }, 'unknown'))) return;
+    await this.waitForAnswer();
+  }
+
+  /** A message that brings the answer makes the command due before this. */
+  private async waitForAnswer(): Promise<void> {
+    const nowMs = this.services.clock.nowMs();
+    const end = afterSearchFailed(this.facts(), nowMs);
+    if (end?.do === 'finish') return this.finish(finishOf(end));
+    const { failures, expires_at } = this.command;
+    const untilMs = Math.min(nowMs + retryDelayMs(failures, null), Date.parse(expires_at));
+    return this.waitUntil('settling', untilMs, failures + 1);
+  }
+
+  private async lookForAnswer(write: Write): Promise<void> {
+    let answer: Awaited<ReturnType<NonNullable<Connector['answerTo']>>>;
+    try {
+      answer = (await this.connector.answerTo?.(write, this.signal())) ?? null;
+    } catch (error) {
+      if (!(error instanceof Unavailable || error instanceof HrsNonsense) && !this.stopping.aborted) this.report(error);
+      answer = null;
+    }
+    if (answer === null) return this.waitForAnswer();
+    if (answer.outcome === 'done') return this.verify(write, answer.foreignId);
+    return this.refused(write, answer);
   }
 
   private async reached(): Promise<void> {
@@ -255,10 +288,8 @@ class Run {
     if (attempts >= MAX_LIES) {
       return this.finish({ state: 'failed', reason: 'not_written', message: REASONS.not_written, retryable: true });
     }
-    await this.record(
-      { settles_at: null, due_at: toIso(nowMs + retryDelayMs(attempts, null)), lease_until: null },
-      'searched',
-    );
+    const dueAt = toIso(nowMs + retryDelayMs(attempts, null));
+    await this.record({ settles_at: null, accepted_at: null, due_at: dueAt, lease_until: null }, 'searched');
   }
 
   private async written(record: WrittenRecord): Promise<void> {
@@ -272,7 +303,13 @@ class Run {
       this.services.wakeups.wake('deliveries');
     }
     // The patient is there; the appointment is a write of its own, with its own doubts.
-    if (!(await this.record({ step: 'appointment', settles_at: null, attempts: 0, failures: 0 }, 'queued'))) return;
+    if (
+      !(await this.record(
+        { step: 'appointment', settles_at: null, accepted_at: null, attempts: 0, failures: 0 },
+        'queued',
+      ))
+    )
+      return;
     this.assignment = await forAll(this.services.db, (tx) => readAssignment(tx, this.command));
     return this.sendInTime();
   }
@@ -292,6 +329,7 @@ class Run {
     const write = writeOf(this.command, this.assignment);
     if (write === null) return this.finish({ state: 'complete' });
     if (write === 'gone') return this.finish(GONE);
+    if (this.command.accepted_at !== null) return this.lookForAnswer(write);
     const look = lookFor(write);
     if (this.connector.capabilities.marker === 'none' && 'marker' in look) {
       return this.finish({

@@ -129,6 +129,11 @@ export type Write =
 
 export type WriteResult =
   | { outcome: 'done'; foreignId: string }
+  /**
+   * The HRS has taken the write and will say later what became of it: `answerTo` gives that. It is not sent again, and
+   * what was never answered by the appointment's start ends in doubt.
+   */
+  | { outcome: 'accepted' }
   | {
       outcome: 'refused';
       reason: ReasonCode;
@@ -169,9 +174,92 @@ export interface Connector {
    * there". Throws `Unavailable` when it cannot look.
    */
   find(look: LookFor, signal: AbortSignal): Promise<(PatientRecord | AppointmentRecord | PatientAlertRecord)[]>;
+  /** For an HRS that accepts first: what it has said since of this write, or null while it is silent. */
+  answerTo?(write: Write, signal: AbortSignal): Promise<Exclude<WriteResult, { outcome: 'accepted' }> | null>;
   /** Asks the HRS to call `url` when something changes, where it can; forgets an earlier URL of ours. */
   subscribe?(url: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A message as it was on the wire, with what must be known of it before anybody reads it. */
+export interface WireMessage {
+  body: Buffer;
+  /** SHA-256 over what makes two messages the same one: a repetition is stored once. */
+  digest: Buffer;
+  /** The sender's own name for it, such as MSH-10; at most 200 characters. */
+  controlId: string | null;
+  /** What it is in the sender's words, such as `SIU^S12`; at most 100 characters. */
+  type: string;
+  /** What it is about, as the kind names it: ids only, at most 255 characters each. */
+  appointmentRef: string | null;
+  patientRef: string | null;
+  /** When the sender says that it made it. */
+  sentAt: string | null;
+}
+
+export interface StoredMessage extends WireMessage {
+  /** Its place among the messages of the connection, from 1, without gaps. */
+  position: number;
+  /** `out` is one of ours, kept because the HRS has acknowledged it. */
+  direction: 'in' | 'out';
+  storedAt: string;
+}
+
+/** The messages of one connection that are still kept, theirs and ours. */
+export interface Messages {
+  /** Those that arrived after `position`, in the order of their arrival. */
+  after(position: number, limit: number): Promise<StoredMessage[]>;
+  /** All about these, by `appointmentRef` or `patientRef`, in the order of their arrival; the newest 1,000. */
+  about(refs: { appointments?: string[]; patients?: string[] }): Promise<StoredMessage[]>;
+  /** Keeps one of ours that the HRS has acknowledged; a second time does nothing. */
+  keepSent(message: WireMessage): Promise<void>;
+  /** Notes with a message why nothing could be made of it; `null` takes that back. No patient data. */
+  noteProblem(position: number, problem: string | null): Promise<void>;
+}
+
+/**
+ * What a call to the HRS is for, the most urgent first: when calls run short, the last are left undone. `write` is a
+ * write and what it needs to look up, `near` reads what changes or lies in the coming days, `far` everything else.
+ */
+export type Purpose = 'write' | 'near' | 'far';
+
+/** How many calls the HRS allows us. */
+export interface Budget {
+  /** Counts one call before it is made. Throws `Unavailable`, with the time to wait, when there is none left for it. */
+  spend(purpose: Purpose): Promise<void>;
+}
+
+/** What a connector is given besides its configuration. */
+export interface Surroundings {
+  messages: Messages;
+  budget: Budget;
+}
+
+/** Without limits and without messages: for looking at an HRS that is not connected yet. */
+export const ALONE: Surroundings = {
+  messages: {
+    after: async () => [],
+    about: async () => [],
+    keepSent: async () => {},
+    noteProblem: async () => {},
+  },
+  budget: { spend: async () => {} },
+};
+
+/** What became of a message that arrived. `unstorable`: our trouble, and the sender should try again. */
+export type Reception = 'stored' | 'repeated' | 'unstorable';
+
+export interface Listener {
+  /** Stops listening, lets messages under way be acknowledged for a moment, and closes every socket. */
+  close(): Promise<void>;
+}
+
+/** What a listener needs. */
+export interface Receiving {
+  /** Resolves when the message is durably stored, or cannot be; within 4 s, and never rejects. */
+  receive(message: WireMessage): Promise<Reception>;
+  /** Something to be told to whoever runs the program: codes and counts, nothing of a message's content. */
+  warn(fault: string, details: Record<string, string | number>): void;
 }
 
 /** One folder of `connectors/` exports one of these; `registry.ts` lists them. */
@@ -187,7 +275,20 @@ export interface ConnectorKind<Config = unknown> {
    * credentials. No secrets in it; it is stored and compared.
    */
   identityOf(config: Config): string;
-  connect(config: Config): Connector;
+  /** `ALONE` is what it is given when nobody says otherwise. */
+  connect(config: Config, surroundings?: Surroundings): Connector;
+  /**
+   * For an HRS that opens connections to us: listens as `config` says, null when that says not to. Rejects with the
+   * system's error (EADDRINUSE, say) when it cannot. A kind that listens is not polled: what arrives makes it due.
+   */
+  listen?(config: Config, receiving: Receiving): Promise<Listener | null>;
+  /**
+   * For an HRS that calls our address when something has changed: what is kept of such a call until it is read. Null
+   * for a bare hint, `refused` for a call that is not the HRS's (a signature that does not fit).
+   */
+  notice?(config: Config, call: { headers: Record<string, string>; body: Buffer }): WireMessage | null | 'refused';
+  /** The cursor that reads kept messages again from `position` on, for a kind that has messages. */
+  replayFrom?(cursor: Cursor | null, position: number): Cursor | null;
 }
 
 /** The request did not reach the HRS, or it said that it did nothing (429, 503): safe to send again later. */

@@ -136,7 +136,14 @@ export interface PatientRecord {
   locationForeignIds: string[];
   /** The patient this one was merged into; this one is then inactive. */
   mergedIntoForeignId: string | null;
+  /**
+   * Of a patient we know already, these fields stay as they are: the HRS says nothing of them here, as when an
+   * appointment mentions its patient in passing. For a new one what stands in them counts.
+   */
+  unsaid?: readonly PatientField[];
 }
+
+export type PatientField = Exclude<keyof PatientRecord, 'kind' | 'foreignId' | 'marker' | 'unsaid'>;
 
 /** A note that staff see when they open the patient. */
 export interface PatientAlertRecord {

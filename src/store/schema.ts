@@ -74,7 +74,40 @@ export interface ConnectionTable {
   write_status_at: string | null;
   last_error_code: string | null;
   last_error: string | null;
+  calls_per_minute: number | null;
+  calls_per_hour: number | null;
+  calls_per_month: number | null;
   created_at: Generated<string>;
+}
+
+export interface MessageHeadTable {
+  institution_id: number;
+  connection_id: number;
+  position: WithDefault<number>;
+}
+
+export interface RawMessageTable {
+  institution_id: number;
+  connection_id: number;
+  position: number;
+  direction: 'in' | 'out';
+  digest: Buffer;
+  control_id: string | null;
+  type: string;
+  appointment_ref: string | null;
+  patient_ref: string | null;
+  sent_at: string | null;
+  stored_at: WithDefault<string>;
+  body: Buffer | null;
+  problem: string | null;
+}
+
+export interface CallUseTable {
+  institution_id: number;
+  connection_id: number;
+  period: 'minute' | 'hour' | 'month';
+  began_at: string;
+  calls: WithDefault<number>;
 }
 
 export interface LocationTable {
@@ -329,6 +362,7 @@ export interface CommandTable {
   expires_at: string;
   sent_at: string | null;
   settles_at: string | null;
+  accepted_at: string | null;
   reason_code: string | null;
   message: string | null;
   retryable: boolean | null;
@@ -585,6 +619,9 @@ export interface Schema {
   api_key: ApiKeyTable;
   api_user_institution: ApiUserInstitutionTable;
   connection: ConnectionTable;
+  message_head: MessageHeadTable;
+  raw_message: RawMessageTable;
+  call_use: CallUseTable;
   location: LocationTable;
   provider: ProviderTable;
   provider_location: ProviderLocationTable;

@@ -30,7 +30,7 @@ import {
 } from '../store/mirror.ts';
 import type { NewEvent } from '../webhooks/event.ts';
 import { eventsOf, type Written } from './events.ts';
-import { findGuards, keepGuarded } from './guards.ts';
+import { findGuards, hurryCreates, keepGuarded } from './guards.ts';
 import { kindOf, problemOf, RECORD_KINDS, valuesOf } from './kinds.ts';
 
 export interface SyncedConnection {
@@ -156,7 +156,7 @@ async function applyKind(
   applied: Applied,
   written: Written[],
 ): Promise<void> {
-  const { mirror, complete } = kindOf(kind);
+  const { mirror, complete, unsaid } = kindOf(kind);
   const nowIso = toIso(options.nowMs);
   const told = mirror.sequenced && options.told.has(kind) ? (mirror.table as Written['table']) : null;
   const wanted = told === null ? 'nothing' : 'rows';
@@ -204,6 +204,7 @@ async function applyKind(
     const resolved = resolve(mirror, arrival, madeIds);
     if (resolved.missing) applied.unresolved.push(arrival.record);
     const next = complete ? complete(resolved.values, old, nowIso) : resolved.values;
+    if (old && unsaid) for (const column of unsaid(arrival.record)) next[column] = old[column];
     const { foreign_id } = arrival.incoming;
     const id = old?.id ?? (madeIds.get(foreign_id) as number);
     if (link) {
@@ -346,6 +347,8 @@ async function adopt(
     fresh.splice(0, fresh.length, ...fresh.filter((arrival) => !waiting.has(arrival)));
     // Staff may have changed it since its command read it back.
     applied.again = true;
+    const ids = [...waiting].map((arrival) => byMarker.get(markerOf(arrival)?.toLowerCase() ?? '')?.id as number);
+    await hurryCreates(tx, table, ids);
   }
   // A booking that ended in doubt has kept its time; from now on its row does.
   if (table === 'appointment' && takenBy.size > 0) {

@@ -7,6 +7,8 @@ export interface KindOf<R extends HrsRecord> {
   values(record: R): IncomingValues;
   /** Why this record cannot be a row, or null. What it says reaches the log, so it names fields and no values. */
   problem?(record: R): string | null;
+  /** Columns of which this record says nothing: in a row that is there already they stay as they are. */
+  unsaid?(record: R): readonly string[];
   /** Fills in what the HRS is silent on, given the row as it is now (null: there is none). */
   complete?(values: Record<string, unknown>, old: StoredRow | null, nowIso: string): Record<string, unknown>;
   /** The row is gone, or may be, and the HRS has a record under its id: is this another thing altogether? */

@@ -1,8 +1,40 @@
 /** Patients, and what staff note of them. */
-import type { PatientAlertRecord, PatientRecallRecord, PatientRecord, RecallTypeRecord } from '../domain/records.ts';
+import type {
+  PatientAlertRecord,
+  PatientField,
+  PatientRecallRecord,
+  PatientRecord,
+  RecallTypeRecord,
+} from '../domain/records.ts';
 import type { KindOf } from './kind.ts';
 
 const sameText = (a: unknown, b: unknown) => String(a).toLowerCase() === String(b).toLowerCase();
+
+const COLUMN_OF: Record<PatientField, string> = {
+  firstName: 'first_name',
+  middleName: 'middle_name',
+  lastName: 'last_name',
+  email: 'email',
+  dateOfBirth: 'date_of_birth',
+  gender: 'gender',
+  phoneNumber: 'phone_number',
+  cellPhoneNumber: 'cell_phone_number',
+  homePhoneNumber: 'home_phone_number',
+  workPhoneNumber: 'work_phone_number',
+  addressLine1: 'address_line_1',
+  addressLine2: 'address_line_2',
+  city: 'city',
+  state: 'state',
+  zipCode: 'zip_code',
+  preferredLanguage: 'preferred_language',
+  smsConsent: 'sms_consent',
+  inactive: 'inactive',
+  nonPatient: 'non_patient',
+  guarantorForeignId: 'guarantor_id',
+  mergedIntoForeignId: 'merged_into_id',
+  providerForeignId: 'provider_id',
+  locationForeignIds: 'location_ids',
+};
 
 export const patient: KindOf<PatientRecord> = {
   mirror: {
@@ -43,30 +75,10 @@ export const patient: KindOf<PatientRecord> = {
   },
   values: (record) => ({
     foreign_id: record.foreignId,
-    first_name: record.firstName,
-    middle_name: record.middleName,
-    last_name: record.lastName,
-    email: record.email,
-    date_of_birth: record.dateOfBirth,
-    gender: record.gender,
-    phone_number: record.phoneNumber,
-    cell_phone_number: record.cellPhoneNumber,
-    home_phone_number: record.homePhoneNumber,
-    work_phone_number: record.workPhoneNumber,
-    address_line_1: record.addressLine1,
-    address_line_2: record.addressLine2,
-    city: record.city,
-    state: record.state,
-    zip_code: record.zipCode,
-    preferred_language: record.preferredLanguage,
-    sms_consent: record.smsConsent,
+    ...Object.fromEntries(Object.entries(COLUMN_OF).map(([field, column]) => [column, record[field as PatientField]])),
     inactive: record.inactive || record.mergedIntoForeignId !== null,
-    non_patient: record.nonPatient,
-    guarantor_id: record.guarantorForeignId,
-    merged_into_id: record.mergedIntoForeignId,
-    provider_id: record.providerForeignId,
-    location_ids: record.locationForeignIds,
   }),
+  unsaid: (record) => record.unsaid?.map((field) => COLUMN_OF[field]) ?? [],
   complete: (values, old) => ({ ...values, provider_id: values.provider_id ?? old?.provider_id ?? null }),
   /**
    * An id that was deleted is the same person again only with the birth date and a name unchanged. An id that is

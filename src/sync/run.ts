@@ -63,6 +63,8 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 const JITTER = 0.1;
 /** What is missing for the first time is looked for once more after this, instead of at the next full pass. */
 const SECOND_LOOK_MS = 30_000;
+/** What could not be believed yet, because a command was under way, is read once more after this at the latest. */
+const AGAIN_MS = 2_000;
 const MAX_ERROR_LENGTH = 500;
 /** For how long runs are remembered. */
 const RUN_RETENTION_DAYS = 30;
@@ -388,7 +390,7 @@ function afterSuccess(connection: ConnectionRow, pass: Pass, nowMs: number): Con
     last_error_code: null,
     last_error: null,
     sync_lease_until: null,
-    sync_due_at: nextDue(pass, connection.sync_cycle_ms),
+    sync_due_at: nextDue(pass, pass.again ? Math.min(connection.sync_cycle_ms, AGAIN_MS) : connection.sync_cycle_ms),
   };
 }
 
