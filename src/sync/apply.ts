@@ -30,7 +30,7 @@ import {
 } from '../store/mirror.ts';
 import type { NewEvent } from '../webhooks/event.ts';
 import { eventsOf, type Written } from './events.ts';
-import { findGuards, hurryCreates, keepGuarded } from './guards.ts';
+import { findGuards, keepGuarded } from './guards.ts';
 import { kindOf, problemOf, RECORD_KINDS, valuesOf } from './kinds.ts';
 
 export interface SyncedConnection {
@@ -347,8 +347,6 @@ async function adopt(
     fresh.splice(0, fresh.length, ...fresh.filter((arrival) => !waiting.has(arrival)));
     // Staff may have changed it since its command read it back.
     applied.again = true;
-    const ids = [...waiting].map((arrival) => byMarker.get(markerOf(arrival)?.toLowerCase() ?? '')?.id as number);
-    await hurryCreates(tx, table, ids);
   }
   // A booking that ended in doubt has kept its time; from now on its row does.
   if (table === 'appointment' && takenBy.size > 0) {

@@ -1,9 +1,9 @@
 /** What commands under way mean for a sync: whose word counts, and when doubt about a time is over. */
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import { toIso } from '../clock.ts';
 import type { RecordKind } from '../domain/records.ts';
 import type { Tx } from '../store/database.ts';
-import type { MarkedTable, StoredRow } from '../store/mirror.ts';
+import type { StoredRow } from '../store/mirror.ts';
 import type { CommandRow } from '../store/schema.ts';
 
 /** A command whose columns a sync leaves alone: one that is open, or one that ended after the records were asked for. */
@@ -46,27 +46,19 @@ export async function keepGuarded(
     if (state === 'queued' || state === 'searched') {
       const known = JSON.stringify(Object.fromEntries(said));
       await sql`update command set previous = previous || ${known}::jsonb where id = ${id}`.execute(tx);
-    } else {
-      again = true;
-      await hurry(tx, sql`id = ${id}`);
-    }
+    } else again = true;
     for (const [column] of said) next[column] = old[column];
   }
   return again;
 }
 
-/** What has just been read may be the answer for which a command waits that the HRS had only accepted. */
-async function hurry(tx: Tx, which: RawBuilder<unknown>): Promise<void> {
+/** What has just been read may be the answer for which writes wait that the HRS had only accepted: they look now. */
+export async function hurryAnswers(tx: Tx, connectionId: number): Promise<void> {
   await sql`
     update command set due_at = now()
-    where ${which} and finished_at is null and accepted_at is not null and due_at > now()`.execute(tx);
-}
-
-/** The HRS has what these rows, which it did not have yet, were to become. */
-export async function hurryCreates(tx: Tx, table: MarkedTable, ids: readonly number[]): Promise<void> {
-  if (table === 'patient_alert') return hurry(tx, sql`patient_alert_id = any(${ids})`);
-  if (table === 'appointment') return hurry(tx, sql`appointment_id = any(${ids})`);
-  return hurry(tx, sql`appointment_id in (select id from appointment where patient_id = any(${ids}))`);
+    where connection_id = ${connectionId} and finished_at is null and accepted_at is not null and due_at > now()`.execute(
+    tx,
+  );
 }
 
 /**

@@ -25,7 +25,7 @@ import { eventsOfReadiness } from '../webhooks/onboarding.ts';
 import { eventsOfRecovery } from '../webhooks/sync-status.ts';
 import { applyBatch, type Duplicate } from './apply.ts';
 import { noteAbsences, settleDeletions } from './deletions.ts';
-import { freeDoubted } from './guards.ts';
+import { freeDoubted, hurryAnswers } from './guards.ts';
 import { RECORD_KINDS } from './kinds.ts';
 
 export interface SyncServices {
@@ -96,6 +96,8 @@ interface Pass {
   again: boolean;
   /** The HRS takes bookings at all. */
   canWrite: boolean;
+  /** It takes writes now and answers later. */
+  answersLater: boolean;
 }
 
 /**
@@ -184,6 +186,7 @@ async function begin(
       complete: false,
       again: false,
       canWrite: false,
+      answersLater: false,
     };
     return { connection, pass };
   });
@@ -213,6 +216,7 @@ async function* readBatches(
   try {
     const connector = connectors(connection);
     pass.canWrite = connector.capabilities.createAppointment;
+    pass.answersLater = connector.answerTo !== undefined;
     for (const kind of connector.capabilities.readsCompletely) pass.seen?.set(kind, new Set());
     const { cursor } = connection;
     for (const from of pass.seen && cursor ? [cursor, null] : [pass.seen ? null : cursor]) {
@@ -310,6 +314,7 @@ async function storeBatch(
       ...(batch.complete ? afterSuccess(connection, pass, nowMs) : {}),
       ...(secondLook ? { full_pass_due_at: sql<string>`least(full_pass_due_at, ${after(SECOND_LOOK_MS)})` } : {}),
     });
+    if (pass.answersLater && batch.records.length > 0) await hurryAnswers(tx, connection.id);
     const changed = applied.changed + late.changed;
     await tx
       .updateTable('sync_run')

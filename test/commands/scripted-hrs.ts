@@ -4,21 +4,41 @@
  */
 import { toIso } from '../../src/clock.ts';
 import { runCommand } from '../../src/commands/run.ts';
-import { type Connector, OutcomeUnknown, Unavailable, type Write } from '../../src/connectors/connector.ts';
+import {
+  type Connector,
+  OutcomeUnknown,
+  Unavailable,
+  type Write,
+  type WriteResult,
+} from '../../src/connectors/connector.ts';
 import type { AppointmentRecord, PatientAlertRecord } from '../../src/domain/records.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { forAll } from '../../src/store/database.ts';
 import type { AppointmentRow, CommandRow } from '../../src/store/schema.ts';
 import { ALL_CAPABILITIES, type Api } from '../harness/api.ts';
 
-/** `lose`: done, and no answer. `drop`: neither. `off`: certainly not done. `lie`: "done", and not done. */
-export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'lie' | 'refuse';
+/**
+ * `lose`: done, and no answer. `drop`: neither. `off`: certainly not done. `lie`: "done", and not done. `accept`: taken,
+ * and done or refused when `answer` says so.
+ */
+export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'lie' | 'refuse' | 'accept';
+
+type Answer = Exclude<WriteResult, { outcome: 'accepted' }>;
+
+const REFUSED = {
+  outcome: 'refused',
+  reason: 'refused_by_hrs',
+  message: 'no',
+  retryable: false,
+  hrsSaid: 'no',
+} as const satisfies WriteResult;
 
 export function createScriptedHrs() {
   const visits = new Map<string, AppointmentRecord>();
   const alerts = new Map<string, PatientAlertRecord>();
   const script: Reply[] = [];
   const sent: Write[] = [];
+  const answers = new Map<string, Answer>();
   const hrs = {
     visits,
     alerts,
@@ -29,6 +49,10 @@ export function createScriptedHrs() {
     /** Called after the next write has met its reply: what staff do at that moment. */
     meanwhile: null as (() => void) | null,
     canBeRead: true,
+    /** Says at last what becomes of a write that was only accepted. */
+    answer(write: Write, verdict: 'do' | 'refuse') {
+      answers.set(write.marker, verdict === 'do' ? { outcome: 'done', foreignId: perform(write) } : REFUSED);
+    },
     connector: {
       capabilities: { ...ALL_CAPABILITIES, settleMs: 0 },
       async execute(write) {
@@ -40,9 +64,12 @@ export function createScriptedHrs() {
         hrs.meanwhile = null;
         if (reply === 'off') throw new Unavailable('connection refused');
         if (reply === 'lose' || reply === 'drop') throw new OutcomeUnknown('no answer');
-        if (reply === 'refuse')
-          return { outcome: 'refused', reason: 'refused_by_hrs', message: 'no', retryable: false, hrsSaid: 'no' };
-        return { outcome: 'done', foreignId };
+        if (reply === 'refuse') return REFUSED;
+        return reply === 'accept' ? { outcome: 'accepted' } : { outcome: 'done', foreignId };
+      },
+      async answerTo(write) {
+        if (!hrs.canBeRead) throw new Unavailable('connection refused');
+        return answers.get(write.marker) ?? null;
       },
       async find(look) {
         if (!hrs.canBeRead) throw new Unavailable('connection refused');

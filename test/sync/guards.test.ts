@@ -71,6 +71,30 @@ describe('a sync while an appointment is being moved', () => {
     assert.equal((await practice.events()).length, 1);
   });
 
+  it('sends a command for the answer that it waits for, and no other', async () => {
+    const inAnHour = '2099-01-01T00:00:00.000Z';
+    const dueAt = async () =>
+      (await practice.query((tx) => tx.selectFrom('command').select('due_at').executeTakeFirstOrThrow())).due_at;
+    const wait = (accepted_at: string | null) =>
+      practice.query((tx) => tx.updateTable('command').set({ due_at: inAnHour, accepted_at }).execute());
+    await set('settling');
+    practice.hrs.put(appointmentRecord('A1', { startAt: WANTED.start_at, endAt: WANTED.end_at }));
+    await wait(BEFORE);
+    await practice.sync();
+    assert.equal(await dueAt(), inAnHour, 'an HRS that answers at once');
+
+    practice.hrs.answersLater = true;
+    practice.hrs.put(appointmentRecord('B1'));
+    await wait(null);
+    await practice.sync();
+    assert.equal(await dueAt(), inAnHour, 'a write that was not accepted');
+
+    practice.hrs.put(appointmentRecord('B2'));
+    await wait(BEFORE);
+    await practice.sync();
+    assert.ok((await dueAt()) < inAnHour);
+  });
+
   it('does not come back for its own doing', async () => {
     await set('sent');
     practice.hrs.put(appointmentRecord('A1', { startAt: WANTED.start_at, endAt: WANTED.end_at }));

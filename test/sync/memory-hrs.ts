@@ -67,6 +67,8 @@ export interface MemoryHrs {
   faults: Faults;
   /** How many batches have been handed out. */
   batches: number;
+  /** It takes writes now and answers later. */
+  answersLater: boolean;
   put(record: HrsRecord): void;
   remove(of: RecordKind, foreignId: string): void;
   list<K extends RecordKind>(kind: K): Extract<HrsRecord, { kind: K }>[];
@@ -134,6 +136,13 @@ export function createMemoryHrs(options: { pageSize?: number; reportsDeletions?:
     records,
     faults,
     batches: 0,
+    get answersLater() {
+      return connector.answerTo !== undefined;
+    },
+    set answersLater(does) {
+      if (does) connector.answerTo = async () => null;
+      else delete connector.answerTo;
+    },
     put(record) {
       records.set(key(record.kind, record.foreignId), structuredClone(record));
       note(record.kind, record.foreignId);

@@ -182,6 +182,24 @@ describe('what is kept of patients', () => {
     assert.equal((await practice.patient('P1')).provider_id, p2.provider_id);
   });
 
+  it('keeps what a record says nothing of, and takes what it says is none', async () => {
+    practice.hrs.put(patientRecord('P1', { email: 'ann@example.org', phoneNumber: '2125550101', city: 'Portland' }));
+    await practice.sync();
+    await practice.events();
+    const mention = { email: null, phoneNumber: null, city: null, unsaid: ['email', 'phoneNumber'] as const };
+    practice.hrs.put(patientRecord('P1', mention));
+    practice.hrs.put(patientRecord('P9', { email: null, unsaid: ['email', 'inactive'] }));
+    await practice.sync();
+    const [p1, p9] = [await practice.patient('P1'), await practice.patient('P9')];
+    assert.deepEqual([p1.email, p1.phone_number, p1.city], ['ann@example.org', '2125550101', null]);
+    assert.deepEqual([p9.email, p9.inactive], [null, false]);
+    assert.deepEqual(
+      (await practice.events()).map(({ name }) => name),
+      ['patient_updated', 'patient_created'],
+    );
+    assert.equal((await practice.sync({ full: true })).changed, 0);
+  });
+
   describe('an alert of ours', () => {
     async function writeAlert(patientId: number): Promise<{ id: number; marker: string }> {
       const marker = randomUUID();
