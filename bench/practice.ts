@@ -9,6 +9,7 @@ import { forAll, openDatabase } from '../src/store/database.ts';
 import { createTestDatabase } from '../test/harness/database.ts';
 import { createKey } from '../test/harness/practice.ts';
 import { startProgram } from '../test/harness/program.ts';
+import { SECRET_KEY } from '../test/harness/seal.ts';
 
 export const PROVIDERS = 50;
 /** These are booked, from tomorrow on; the days after them are free. */
@@ -90,7 +91,11 @@ export async function startBusyPractice() {
       return (await tx.selectFrom('institution').select('id').executeTakeFirstOrThrow()).id;
     });
     const { key } = await createKey(db, [institutionId]);
-    const program = await startProgram('api', { DATABASE_URL: database.url, LOG_LEVEL: 'warn' });
+    const program = await startProgram('api', {
+      DATABASE_URL: database.url,
+      OPENCHAIR_SECRET_KEY: SECRET_KEY,
+      LOG_LEVEL: 'warn',
+    });
     return {
       database,
       institutionId,

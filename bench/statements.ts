@@ -7,6 +7,7 @@ import { startApp } from '../src/app.ts';
 import { readConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { type Body, client } from '../test/harness/program.ts';
+import { SECRET_KEY } from '../test/harness/seal.ts';
 
 export interface Statement {
   /** Of those that the server has prepared. */
@@ -23,6 +24,7 @@ export async function statementsOf(
 ): Promise<{ body: Body; statements: Statement[] }> {
   const config = readConfig({
     DATABASE_URL: databaseUrl,
+    OPENCHAIR_SECRET_KEY: SECRET_KEY,
     PORT: '0',
     LOG_LEVEL: 'silent',
     OPENCHAIR_RATE_LIMITS: 'off',

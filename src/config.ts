@@ -9,6 +9,22 @@ const flag = (fallback: boolean) =>
     .transform((text) => ['on', 'true', '1'].includes(text))
     .default(fallback);
 
+/** A key of 32 bytes, as hex or as base64 of either alphabet; null when the text is neither. */
+export function parseSecretKey(text: string): Buffer | null {
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
+  return /^[\w+/-]{43}=?$/.test(text) ? Buffer.from(text, 'base64') : null;
+}
+
+const secretKey = () =>
+  z
+    .string()
+    .transform((text, context) => {
+      const key = parseSecretKey(text);
+      if (!key) context.addIssue('must be 32 bytes as hex or base64, such as `openssl rand -hex 32` prints');
+      return key ?? z.NEVER;
+    })
+    .optional();
+
 /** Where the API answers when nobody says otherwise. */
 export const DEFAULT_PORT = 3000;
 
@@ -17,7 +33,7 @@ const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).optional(),
   /** All interfaces would put patient data on the network by accident: ask for it with `0.0.0.0`. */
   HOST: z.string().min(1).default('127.0.0.1'),
-  /** Holds the embedded database, the sandbox's file and `demo.json`. */
+  /** Holds the embedded database, the secret key, the sandbox's file and `demo.json`. */
   OPENCHAIR_DATA: z.string().min(1).default('data'),
   /** A PostgreSQL server (15 or newer) instead of the embedded one. Needed for more than one process. */
   DATABASE_URL: z.string().optional(),
@@ -31,6 +47,12 @@ const schema = z.object({
   OPENCHAIR_RATE_LIMITS: z.string().optional(),
   /** How this installation is reached, by an HRS and by the links of onboardings. Default: loopback and PORT. */
   OPENCHAIR_PUBLIC_URL: z.url().optional(),
+  /** Seals what is secret in the database. Unset: the key in the file below. */
+  OPENCHAIR_SECRET_KEY: secretKey(),
+  /** A file with such a key. Unset: `secret.key` in OPENCHAIR_DATA, which `serve` makes. */
+  OPENCHAIR_SECRET_KEY_FILE: z.string().optional(),
+  /** A key that opens what it has sealed and seals nothing: the one that is being replaced. */
+  OPENCHAIR_SECRET_KEY_OLD: secretKey(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('warn'),
 });
 
@@ -45,6 +67,9 @@ export interface Config {
   allowPrivateWebhooks: boolean;
   rateLimits: string | null;
   publicUrl: string | null;
+  secretKey: Buffer | null;
+  secretKeyFile: string | null;
+  oldSecretKey: Buffer | null;
   logLevel: string;
 }
 
@@ -68,6 +93,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     allowPrivateWebhooks: data.OPENCHAIR_ALLOW_PRIVATE_WEBHOOKS,
     rateLimits: data.OPENCHAIR_RATE_LIMITS ?? null,
     publicUrl: data.OPENCHAIR_PUBLIC_URL ?? null,
+    secretKey: data.OPENCHAIR_SECRET_KEY ?? null,
+    secretKeyFile: data.OPENCHAIR_SECRET_KEY_FILE ?? null,
+    oldSecretKey: data.OPENCHAIR_SECRET_KEY_OLD ?? null,
     logLevel: data.LOG_LEVEL,
   };
 }

@@ -16,6 +16,8 @@ import type { Wakeups } from './jobs/wakeups.ts';
 import type { Logger } from './logger.ts';
 import { type Database, forAll, type Tx } from './store/database.ts';
 import { createApiKey, newApiKey } from './store/keys.ts';
+import type { Seal } from './store/seal.ts';
+import { sealConfig } from './store/secrets.ts';
 import { takeIdentity } from './sync/identity.ts';
 
 const SUBDOMAIN = 'cedar-grove';
@@ -39,6 +41,7 @@ const APPOINTMENT_TYPES = [
 export interface DemoServices {
   config: Config;
   db: Database;
+  seal: Seal;
   wakeups: Wakeups;
   log: Logger;
   url: string;
@@ -64,7 +67,7 @@ export async function startDemo(services: DemoServices): Promise<() => Promise<v
   try {
     const file = join(dataDir, 'demo.json');
     const keys = await readKeys(file);
-    const made = await forAll(db, (tx) => ensureInstitution(tx, sandbox.url, keys));
+    const made = await forAll(db, (tx) => ensureInstitution(tx, services.seal, sandbox.url, keys));
     wakeups.wake('sync');
     await awaitFirstSync(db, made.connectionId, FIRST_SYNC_MS);
     await forAll(db, (tx) => ensureTypes(tx, made.institutionId));
@@ -107,18 +110,13 @@ export async function startSandbox(dataFile: string, seed: string, wantedPort: n
   }
 }
 
-/** The configuration of a connection to a sandbox that was started here. */
-export function sandboxConfig(sandboxUrl: string): string {
-  return JSON.stringify({ baseUrl: sandboxUrl, apiKey: SANDBOX_KEY });
-}
-
 /** Makes the connection one to a sandbox that was started here, whose port may be another than before; it is read at once. */
-export async function pointToSandbox(tx: Tx, connectionId: number, sandboxUrl: string): Promise<void> {
-  const config = sandboxConfig(sandboxUrl);
-  await takeIdentity(tx, connectionId, sandbox as ConnectorKind, JSON.parse(config));
+export async function pointToSandbox(tx: Tx, seal: Seal, connectionId: number, sandboxUrl: string): Promise<void> {
+  const config = { baseUrl: sandboxUrl, apiKey: SANDBOX_KEY };
+  await takeIdentity(tx, connectionId, sandbox as ConnectorKind, config);
   await tx
     .updateTable('connection')
-    .set({ config, sync_due_at: sql<string>`now()` })
+    .set({ config: sealConfig(seal, connectionId, config), sync_due_at: sql<string>`now()` })
     .where('id', '=', connectionId)
     .execute();
 }
@@ -165,7 +163,7 @@ async function readKeys(file: string): Promise<Keys | null> {
   }
 }
 
-async function ensureInstitution(tx: Tx, sandboxUrl: string, keys: Keys | null) {
+async function ensureInstitution(tx: Tx, seal: Seal, sandboxUrl: string, keys: Keys | null) {
   const known = await tx
     .selectFrom('institution')
     .innerJoin('connection', 'connection.institution_id', 'institution.id')
@@ -176,7 +174,7 @@ async function ensureInstitution(tx: Tx, sandboxUrl: string, keys: Keys | null) 
     .orderBy('connection.id')
     .executeTakeFirst();
   if (known) {
-    await pointToSandbox(tx, known.connectionId, sandboxUrl);
+    await pointToSandbox(tx, seal, known.connectionId, sandboxUrl);
     return { ...known, keys: keys ?? (await makeKeys(tx, known.institutionId)) };
   }
   const { id: institutionId } = await tx
@@ -190,13 +188,13 @@ async function ensureInstitution(tx: Tx, sandboxUrl: string, keys: Keys | null) 
       institution_id: institutionId,
       kind: sandbox.kind,
       name: 'Cedar Grove sandbox',
-      config: sandboxConfig(sandboxUrl),
+      config: '{}',
       sync_cycle_ms: SYNC_CYCLE_MS,
       push_token: randomBytes(24).toString('base64url'),
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await pointToSandbox(tx, connectionId, sandboxUrl);
+  await pointToSandbox(tx, seal, connectionId, sandboxUrl);
   return { institutionId, connectionId, keys: await makeKeys(tx, institutionId) };
 }
 

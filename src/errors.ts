@@ -37,6 +37,10 @@ export const ERRORS = {
     status: 400,
     next: 'This health record system cannot take that write; see GET /sync_status.',
   },
+  connection_unusable: {
+    status: 400,
+    next: 'An administrator asks POST /admin/connections/:id/check what is wrong, and corrects it with PATCH.',
+  },
   already_exists: { status: 400, next: 'Choose another name, or use what exists.' },
   not_editable: { status: 400, next: 'Change it in the health record system; it is read from there.' },
   internal: { status: 500, next: 'Our fault. Look for the request id in the log.' },

@@ -8,9 +8,11 @@ import { importDatabase } from './cli/import.ts';
 import { checkInvariants } from './cli/invariants.ts';
 import { manageKeys } from './cli/keys.ts';
 import { printPublicKey } from './cli/public-key.ts';
+import { resetSecrets } from './cli/reset-secrets.ts';
 import { withDatabase } from './cli/with-database.ts';
 import { readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
+import { findSeal, makeSeal, openSeal } from './store/sealing.ts';
 
 const USAGE = `openchair COMMAND
 
@@ -21,12 +23,13 @@ const USAGE = `openchair COMMAND
   key create --name N --subdomain S [--admin] | list | revoke ID
                                    API keys; a key is shown once
   check-connection ID              can the health record system be reached and read?
+  reset-secrets                    after the loss of the secret key: start again under another one
   public-key FILE [--key-id K]     the public half of a private key, as a JWK set for a FHIR server's operator
   invariants                       look through the whole database for what must never be; changes nothing
   export [FILE] [--subdomain S]    a seed file of this installation: its skeleton, nobody's data, no keys
   export [FILE] --from URL --key K [--subdomain S]
                                    the same of a server that speaks NexHealth's API
-  export --everything FILE         the whole database as one file, secrets included
+  export --everything FILE         the whole database as one file, its secrets sealed
   import FILE                      fill an empty database from the file of export --everything
   generate [--check]               write openapi.json, openapi-v2.json, schema.sql, docs/errors.md and docs/seed.schema.json
 
@@ -61,7 +64,9 @@ async function main(args: string[]): Promise<void> {
     case 'key':
       return withDatabase(config, log, (db) => manageKeys(db, rest));
     case 'check-connection':
-      return withDatabase(config, log, (db) => checkConnection(db, rest));
+      return withDatabase(config, log, async (db) => checkConnection(db, await openSeal(db, config, false, log), rest));
+    case 'reset-secrets':
+      return withDatabase(config, log, async (db) => resetSecrets(db, await makeSeal(config)));
     case 'public-key':
       return printPublicKey(rest);
     case 'invariants':
@@ -69,7 +74,7 @@ async function main(args: string[]): Promise<void> {
     case 'export':
       return exportSeed(config, log, rest);
     case 'import':
-      return withDatabase(config, log, (db) => importDatabase(db, rest));
+      return withDatabase(config, log, async (db) => importDatabase(db, await findSeal(config), rest));
     case 'generate': {
       const { values } = parseArgs({ args: rest, options: { check: { type: 'boolean', default: false } } });
       return generate(values.check);

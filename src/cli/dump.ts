@@ -55,7 +55,8 @@ export async function dumpDatabase(db: Database, file: string): Promise<void> {
     await out.close();
     console.log(`${file} holds ${rows} rows.`);
     console.log(
-      'Warning: it holds patients, webhook secrets and the credentials of health record systems. Keep it as you keep the database.',
+      'Warning: it holds patients. Keep it as you keep the database. Webhook secrets and the credentials of health ' +
+        'record systems are sealed in it: whoever imports it needs the same secret key, which is not in it.',
     );
   } catch (error) {
     await out.close();

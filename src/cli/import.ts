@@ -4,14 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { withHistory } from '../commands/outcome.ts';
 import { type Database, forAll, type Tx } from '../store/database.ts';
+import type { Seal } from '../store/seal.ts';
+import { fits } from '../store/sealing.ts';
 import { readMigrations, readTables, type Table } from '../store/tables.ts';
 import { EXPORT_FORMAT, type ExportHeader, type LastLine, type TableLine } from './dump.ts';
 
 /** Rows of one INSERT. */
 const PAGE_ROWS = 500;
 
-/** `import FILE`. Throws, having changed nothing, when the database is not empty or the file is not whole. */
-export async function importDatabase(db: Database, [file]: string[]): Promise<void> {
+/** `import FILE`; says so when `seal` does not open the secrets in it. Throws, having changed nothing, when the database is not empty or the file is not whole. */
+export async function importDatabase(db: Database, seal: Seal | null, [file]: string[]): Promise<void> {
   if (!file) throw new Error('Use: import FILE');
   const rows = await forAll(db, async (tx) => {
     const input = createReadStream(file);
@@ -26,6 +28,12 @@ export async function importDatabase(db: Database, [file]: string[]): Promise<vo
     }
   });
   console.log(`${rows} rows are in the database.`);
+  if (!(await forAll(db, (tx) => fits(tx, seal)))) {
+    console.log(
+      'Warning: its secrets are sealed under a key that is not here. Before the first start, give the key of the ' +
+        'installation they came from, in OPENCHAIR_SECRET_KEY or as secret.key in OPENCHAIR_DATA.',
+    );
+  }
   console.log(
     'Writes that were under way are looked up in the health record system before anything is sent again. ' +
       'Do not start the installation they came from any more.',

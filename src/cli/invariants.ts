@@ -47,6 +47,11 @@ const INVARIANTS: { name: string; query: string }[] = [
         or max(position) <> (select position from event_head h where h.institution_id = event.institution_id)`,
   },
   {
+    name: 'a credential of an HRS or a secret of a webhook stands in the open',
+    query: `select id from connection where jsonb_typeof(config) <> 'string'
+      union all select id from webhook_endpoint where secret_key not like 'sealed:%'`,
+  },
+  {
     name: 'a claim outlives its appointment’s commands',
     query: `select claim.id from claim where not exists (select 1 from command c
       where c.appointment_id = claim.appointment_id and (c.finished_at is null or c.state = 'incomplete'))`,

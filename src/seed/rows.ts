@@ -23,10 +23,12 @@ const NUMBERED = [
   'patient',
 ];
 
-/** Inserts every institution of the seed; the sequences go on beyond the highest of its ids. */
-export async function insertSeed(tx: Tx, seed: Seed, configOf: (subdomain: string) => string): Promise<void> {
-  for (const institution of seed.institutions)
-    await insertInstitution(tx, institution, configOf(institution.subdomain));
+/**
+ * Inserts every institution of the seed; the sequences go on beyond the highest of its ids. Its connections lead
+ * nowhere yet.
+ */
+export async function insertSeed(tx: Tx, seed: Seed): Promise<void> {
+  for (const institution of seed.institutions) await insertInstitution(tx, institution);
   for (const table of NUMBERED) {
     const sequence = sql`pg_get_serial_sequence(${table}, 'id')`;
     await sql`select setval(${sequence}, greatest(nextval(${sequence}), (select max(id) from ${sql.table(table)})))`.execute(
@@ -35,7 +37,7 @@ export async function insertSeed(tx: Tx, seed: Seed, configOf: (subdomain: strin
   }
 }
 
-async function insertInstitution(tx: Tx, seed: SeedInstitution, config: string): Promise<void> {
+async function insertInstitution(tx: Tx, seed: SeedInstitution): Promise<void> {
   const institution_id = seed.id;
   const { id, name, subdomain, phone_number, country_code, appointment_types_location_scoped, notify_insert_fails } =
     seed;
@@ -49,7 +51,7 @@ async function insertInstitution(tx: Tx, seed: SeedInstitution, config: string):
       institution_id,
       kind: 'sandbox',
       name: `${name} sandbox`,
-      config,
+      config: '{}',
       sync_cycle_ms: SYNC_CYCLE_MS,
       push_token: randomBytes(24).toString('base64url'),
     })

@@ -8,11 +8,11 @@ import {
   portBeside,
   readHandles,
   type SandboxProcess,
-  sandboxConfig,
   startSandbox,
   writeWhole,
 } from '../demo.ts';
 import { type Database, forAll, type Tx } from '../store/database.ts';
+import type { Seal } from '../store/seal.ts';
 import type { Seed, SeedKey } from './format.ts';
 import { readSeed } from './read.ts';
 import { ensureKeys, insertSeed } from './rows.ts';
@@ -43,7 +43,7 @@ export async function startSeed(services: DemoServices, file: string): Promise<(
       sandboxes.set(institution.subdomain, sandbox);
     }
     const urlOf = (subdomain: string) => sandboxes.get(subdomain)?.url ?? '';
-    const connectionIds = await forAll(db, (tx) => ensureRows(tx, seed, urlOf));
+    const connectionIds = await forAll(db, (tx) => ensureRows(tx, services.seal, seed, urlOf));
     wakeups.wake('sync');
     await Promise.all(connectionIds.map((id) => awaitFirstSync(db, id, FIRST_SYNC_MS)));
     await writeHandles(services, join(dataDir, 'demo.json'), seed, urlOf);
@@ -86,9 +86,9 @@ const exists = (path: string) =>
   );
 
 /** Returns the connections of the seed's institutions, which point to the running sandboxes now. */
-async function ensureRows(tx: Tx, seed: Seed, urlOf: (subdomain: string) => string): Promise<number[]> {
+async function ensureRows(tx: Tx, seal: Seal, seed: Seed, urlOf: (subdomain: string) => string): Promise<number[]> {
   const known = await tx.selectFrom('institution').select('id').executeTakeFirst();
-  if (!known) await insertSeed(tx, seed, (subdomain) => sandboxConfig(urlOf(subdomain)));
+  if (!known) await insertSeed(tx, seed);
   const ours = await tx
     .selectFrom('connection')
     // The first is ours; others may have been added since.
@@ -106,7 +106,7 @@ async function ensureRows(tx: Tx, seed: Seed, urlOf: (subdomain: string) => stri
   // Sandboxes may have changed their ports with each other.
   await tx.updateTable('connection').set({ hrs_identity: null }).where('id', 'in', connectionIds).execute();
   for (const [at, { subdomain }] of seed.institutions.entries()) {
-    await pointToSandbox(tx, connectionIds[at] as number, urlOf(subdomain));
+    await pointToSandbox(tx, seal, connectionIds[at] as number, urlOf(subdomain));
   }
   return connectionIds;
 }

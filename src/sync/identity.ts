@@ -6,6 +6,9 @@ import { sql } from 'kysely';
 import type { ConnectorKind } from '../connectors/connector.ts';
 import type { Logger } from '../logger.ts';
 import { type Database, forAll, type Tx } from '../store/database.ts';
+import type { ConnectionRow } from '../store/schema.ts';
+import { type Seal, SealBroken } from '../store/seal.ts';
+import { openConfig } from '../store/secrets.ts';
 
 export interface OtherConnection {
   id: number;
@@ -50,6 +53,7 @@ export async function takeIdentity(
 export async function identifyConnections(
   db: Database,
   kinds: ReadonlyMap<string, ConnectorKind>,
+  seal: Seal,
   log: Logger,
 ): Promise<void> {
   const rows = await forAll(db, (tx) =>
@@ -60,12 +64,28 @@ export async function identifyConnections(
       .orderBy('id')
       .execute(),
   );
-  for (const { id, kind: kindName, config } of rows) {
-    const kind = kinds.get(kindName);
+  for (const row of rows) {
+    const { id } = row;
+    const kind = kinds.get(row.kind);
+    const config = kind && findUsableConfig(kind, seal, row);
     // What cannot be used does not lead anywhere.
-    if (!kind?.configSchema.safeParse(config).success) continue;
+    if (!config) continue;
     const other = await forAll(db, (tx) => takeIdentity(tx, id, kind, config));
     if (other)
       log.warn({ connection: id, other: other.id }, 'two connections lead to one HRS: pause or re-address one');
+  }
+}
+
+function findUsableConfig(
+  kind: ConnectorKind,
+  seal: Seal,
+  connection: Pick<ConnectionRow, 'id' | 'config'>,
+): object | null {
+  try {
+    const config = openConfig(seal, connection);
+    return kind.configSchema.safeParse(config).success ? config : null;
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error;
+    return null;
   }
 }

@@ -13,6 +13,8 @@ import { type Job, type Loop, startLoop } from '../jobs/loop.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
 import { type Database, forAll, type Tx } from '../store/database.ts';
+import type { Seal } from '../store/seal.ts';
+import { openEndpointSecret } from '../store/secrets.ts';
 import type { AddressMode } from './addresses.ts';
 import { closeOverdue } from './delivery.ts';
 import { type Attempt, judgeDelivery, judgeEndpoint } from './schedule.ts';
@@ -49,9 +51,10 @@ export function startDeliveries(services: {
   clock: Clock;
   log: Logger;
   wakeups: Wakeups;
+  seal: Seal;
   addresses: AddressMode;
 }): Loop {
-  const { db, clock, log, wakeups } = services;
+  const { db, clock, log, wakeups, seal } = services;
   const sender = createSender(services.addresses, clock);
   const inFlight = new Map<number, number>();
   // Endpoints in the order of their last turn, the longest ago first.
@@ -87,7 +90,7 @@ export function startDeliveries(services: {
     const attempt = await sender.send(
       {
         targetUrl: claimed.target_url,
-        secretKey: claimed.secret_key,
+        secretKey: openEndpointSecret(seal, { id: claimed.endpoint_id, secret_key: claimed.secret_key }),
         webhookId: claimed.event_id,
         body: Buffer.from(claimed.body),
       },

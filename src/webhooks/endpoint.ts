@@ -1,14 +1,14 @@
-/** An endpoint is a URL of one API user, with the secret that signs what is sent there. */
-import { randomBytes } from 'node:crypto';
+/** An endpoint is a URL of one API user, with the secret that signs what is sent there; `openEndpointSecret` opens it. */
 import { toIso } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Tx } from '../store/database.ts';
 import type { WebhookEndpointRow } from '../store/schema.ts';
+import type { Seal } from '../store/seal.ts';
+import { newEndpointSecret, sealSecret, takeId } from '../store/secrets.ts';
 import { resumeDeliveries } from './delivery.ts';
 
 /** More than any integration needs; each costs a look whenever deliveries are handed out. */
 export const MAX_ENDPOINTS = 200;
-const SECRET_BYTES = 32;
 
 export type Endpoint = WebhookEndpointRow;
 
@@ -34,12 +34,13 @@ export function findEndpointForUpdate(tx: Tx, apiUserId: number, id: number): Pr
 }
 
 /**
- * The secret is 256 random bits, in hex because both kinds of receivers take that as text.
+ * With a secret of its own.
  *
  * @throws ApiError `invalid_parameter` when the user has MAX_ENDPOINTS already.
  */
 export async function createEndpoint(
   tx: Tx,
+  seal: Seal,
   apiUserId: number,
   values: { targetUrl: string; active: boolean },
 ): Promise<Endpoint> {
@@ -52,12 +53,14 @@ export async function createEndpoint(
       `There are ${MAX_ENDPOINTS} webhook endpoints already, which is the limit: delete one that is not used`,
     );
   }
+  const id = await takeId(tx, 'webhook_endpoint');
   return tx
     .insertInto('webhook_endpoint')
     .values({
+      id,
       api_user_id: apiUserId,
       target_url: values.targetUrl,
-      secret_key: randomBytes(SECRET_BYTES).toString('hex'),
+      secret_key: sealSecret(seal, newEndpointSecret(), `webhook_endpoint ${id}`),
       active: values.active,
     })
     .returningAll()

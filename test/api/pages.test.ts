@@ -6,12 +6,13 @@ import { openApiDocument } from '../../src/api/openapi.ts';
 import { routes } from '../../src/api/routes.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { type Program, startProgram } from '../harness/program.ts';
+import { SECRET_KEY } from '../harness/seal.ts';
 
 let database: TestDatabase;
 let program: Program;
 before(async () => {
   database = await createTestDatabase();
-  program = await startProgram('api', { DATABASE_URL: database.url });
+  program = await startProgram('api', { DATABASE_URL: database.url, OPENCHAIR_SECRET_KEY: SECRET_KEY });
 });
 after(async () => {
   await program?.stop();

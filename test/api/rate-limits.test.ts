@@ -8,6 +8,7 @@ import { forAll, openDatabase } from '../../src/store/database.ts';
 import { type Api, startApi } from '../harness/api.ts';
 import { createKey } from '../harness/practice.ts';
 import { client, type Program, startProgram, until } from '../harness/program.ts';
+import { SECRET_KEY } from '../harness/seal.ts';
 
 /** Long enough to be one and the same for a whole test: it ends once in eleven days. */
 const ENDLESS_S = 999_999;
@@ -193,11 +194,13 @@ async function keyIdOf(api: Api, key: string): Promise<number> {
   return Number(JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString()).kid);
 }
 
+const envOf = (api: Api) => ({ DATABASE_URL: api.database.url, OPENCHAIR_SECRET_KEY: SECRET_KEY });
+
 test('two API processes count together', async () => {
   const api = await startApi();
   const programs: Program[] = [];
   try {
-    const env = { DATABASE_URL: api.database.url, OPENCHAIR_RATE_LIMITS: `rest=20/${ENDLESS_S}` };
+    const env = { ...envOf(api), OPENCHAIR_RATE_LIMITS: `rest=20/${ENDLESS_S}` };
     programs.push(...(await Promise.all([startProgram('api', env), startProgram('api', env)])));
     const calls = programs.map(({ url }) => client(url, api.key));
     const answers = await Promise.all(
@@ -215,7 +218,7 @@ test('an installation without the demo has NexHealth’s limits, the demo none',
   const api = await startApi();
   let program: Program | null = null;
   try {
-    program = await startProgram('api', { DATABASE_URL: api.database.url, OPENCHAIR_RATE_LIMITS: '' });
+    program = await startProgram('api', { ...envOf(api), OPENCHAIR_RATE_LIMITS: '' });
     const { headers } = (await client(program.url, api.key)('GET', TYPES)) ?? {};
     assert.equal(headers?.get('ratelimit-policy'), '"all";q=100;w=1, "rest";q=2000;w=60');
   } finally {

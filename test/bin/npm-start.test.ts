@@ -6,12 +6,19 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createTestDatabase } from '../harness/database.ts';
 import { until } from '../harness/program.ts';
+import { SECRET_KEY } from '../harness/seal.ts';
 
 test('whoever ends npm start ends the program, and not only the shell between them', async () => {
   const database = await createTestDatabase();
   const npm = spawn('npm', ['start'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { ...process.env, DATABASE_URL: database.url, OPENCHAIR_DEMO: 'off', PORT: '0' },
+    env: {
+      ...process.env,
+      DATABASE_URL: database.url,
+      OPENCHAIR_DEMO: 'off',
+      OPENCHAIR_SECRET_KEY: SECRET_KEY,
+      PORT: '0',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A group of its own, so that nothing is left of it when this fails.
     detached: true,

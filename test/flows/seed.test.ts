@@ -10,6 +10,7 @@ import { type Database, forAll, openDatabase } from '../../src/store/database.ts
 import { contentsOf } from '../harness/contents.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { type Body, client, type Program, startProgram, until } from '../harness/program.ts';
+import { SECRET_KEY } from '../harness/seal.ts';
 
 const page = readFileSync(new URL('../../docs/seed.md', import.meta.url), 'utf8');
 const schema = JSON.parse(readFileSync(new URL('../../docs/seed.schema.json', import.meta.url), 'utf8'));
@@ -59,7 +60,12 @@ function write(name: string, seed: unknown): string {
 }
 
 const start = (seedFile: string, dataDir = join(folder, 'data')) =>
-  startProgram('serve', { DATABASE_URL: database.url, OPENCHAIR_DATA: dataDir, OPENCHAIR_SEED: seedFile });
+  startProgram('serve', {
+    DATABASE_URL: database.url,
+    OPENCHAIR_DATA: dataDir,
+    OPENCHAIR_SEED: seedFile,
+    OPENCHAIR_SECRET_KEY: SECRET_KEY,
+  });
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'openchair-seed-'));

@@ -13,6 +13,7 @@ import type { Version } from '../../src/views/version.ts';
 import { checkAnswer } from './contract.ts';
 import { createTestDatabase } from './database.ts';
 import { createKey, createPractice } from './practice.ts';
+import { SEAL } from './seal.ts';
 
 /** An HRS that takes everything. */
 export const ALL_CAPABILITIES: Capabilities = {
@@ -87,6 +88,7 @@ export async function startApi({ subdomain = 'oak', clock = systemClock, service
     clock,
     log,
     tokenSecret,
+    seal: SEAL,
     wakeups,
     connectorKinds: new Map([[NAMED_KIND.kind, NAMED_KIND]]),
     capabilitiesOf: () => ALL_CAPABILITIES,

@@ -6,6 +6,7 @@ import { KINDS } from '../../src/connectors/registry.ts';
 import { type Database, forAll, openDatabase } from '../../src/store/database.ts';
 import { identifyConnections } from '../../src/sync/identity.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { SEAL } from '../harness/seal.ts';
 
 let database: TestDatabase;
 let db: Database;
@@ -56,7 +57,7 @@ test('connections of an older program get their identity; the younger of two to 
   const lines: string[] = [];
   const log = pino({ level: 'warn', base: null }, { write: (line: string) => lines.push(line) });
   // As processes that start together do.
-  await Promise.all([1, 2, 3].map(() => identifyConnections(db, KINDS, log)));
+  await Promise.all([1, 2, 3].map(() => identifyConnections(db, KINDS, SEAL, log)));
   assert.deepEqual(await identities(), {
     first: 'http://hrs.example:4010',
     second: null,

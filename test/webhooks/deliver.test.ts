@@ -10,6 +10,7 @@ import { OVERTAKE_AFTER_MS, startDeliveries } from '../../src/webhooks/deliver.t
 import { redeliver } from '../../src/webhooks/delivery.ts';
 import { deleteEndpoint, findEndpointForUpdate, updateEndpoint } from '../../src/webhooks/endpoint.ts';
 import { type Receiver, startReceiver } from '../harness/receiver.ts';
+import { SEAL } from '../harness/seal.ts';
 import {
   appointmentUpdated,
   createPractice,
@@ -30,7 +31,7 @@ let receiver: Receiver;
 const loops: Loop[] = [];
 
 function start(): Loop {
-  const loop = startDeliveries({ db: practice.db, clock, log, wakeups, addresses: 'loopback' });
+  const loop = startDeliveries({ db: practice.db, clock, log, wakeups, seal: SEAL, addresses: 'loopback' });
   loops.push(loop);
   return loop;
 }

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../src/clock.ts';
 import { type Database, forAll, forInstitution, openDatabase } from '../../src/store/database.ts';
 import type { DeliveryRow } from '../../src/store/schema.ts';
+import { openEndpointSecret } from '../../src/store/secrets.ts';
 import { createEndpoint, type Endpoint } from '../../src/webhooks/endpoint.ts';
 import { type NewEvent, recordEvents } from '../../src/webhooks/event.ts';
 import { subscribe } from '../../src/webhooks/subscription.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { SEAL } from '../harness/seal.ts';
 
 export interface TestClock extends Clock {
   advance(ms: number): void;
@@ -31,7 +33,7 @@ export interface Practice {
   apiUserId: number;
   addUser(institutionIds: number[]): Promise<number>;
   addInstitution(): Promise<{ id: number; subdomain: string }>;
-  /** An endpoint that subscribes to `events`, by default to everything the tests make. */
+  /** An endpoint, its secret opened, that subscribes to `events`, by default to everything the tests make. */
   addEndpoint(targetUrl: string, events?: string[]): Promise<Endpoint>;
   record(...events: NewEvent[]): Promise<number>;
   deliveries(): Promise<DeliveryRow[]>;
@@ -92,12 +94,12 @@ export async function createPractice(): Promise<Practice> {
     addInstitution,
     addEndpoint: (targetUrl, events = ['appointment_insertion', 'appointment_created', 'appointment_updated']) =>
       forAll(db, async (tx) => {
-        const endpoint = await createEndpoint(tx, apiUserId, { targetUrl, active: true });
+        const endpoint = await createEndpoint(tx, SEAL, apiUserId, { targetUrl, active: true });
         for (const event of events) {
           const values = { endpointId: endpoint.id, institutionId: institution.id, resourceType: 'Appointment', event };
           await subscribe(tx, { ...values, active: true, version: 'v2' }, Date.now());
         }
-        return endpoint;
+        return { ...endpoint, secret_key: openEndpointSecret(SEAL, endpoint) };
       }),
     record: (...events) => forInstitution(db, institution.id, (tx) => recordEvents(tx, institution.id, events)),
     deliveries: () => forAll(db, (tx) => tx.selectFrom('delivery').selectAll().orderBy('id').execute()),

@@ -17,6 +17,7 @@ import { MAX_ENDPOINTS } from '../../src/webhooks/endpoint.ts';
 import { EVENTS, eventsOf, RESOURCE_TYPES } from '../../src/webhooks/event-names.ts';
 import { ALL_CAPABILITIES } from '../harness/api.ts';
 import { startReceiver } from '../harness/receiver.ts';
+import { SEAL } from '../harness/seal.ts';
 import { appointmentUpdated, createPractice, type Practice, until } from './practice.ts';
 
 const log = pino({ level: 'silent' });
@@ -48,6 +49,7 @@ before(async () => {
     clock: systemClock,
     log,
     tokenSecret: 't'.repeat(32),
+    seal: SEAL,
     wakeups,
     connectorKinds: new Map(),
     capabilitiesOf: () => ALL_CAPABILITIES,
@@ -316,13 +318,16 @@ test('a user of the same institution sees its events and none of another user’
   assert.ok((await call('GET', `/events${query()}`, undefined, colleagueKey)).json.data.length > 0);
 });
 
+const startWorker = () =>
+  startDeliveries({ db: practice.db, clock: systemClock, log, wakeups, seal: SEAL, addresses: 'loopback' });
+
 test('an endpoint that is switched on again gets what it is owed at once', async (t) => {
   const receiver = await startReceiver();
   t.after(() => receiver.close());
   const { id } = await register(receiver.url);
   await subscribe(id, 'Appointment', 'appointment_updated');
   receiver.reply(410, 200);
-  const loop = startDeliveries({ db: practice.db, clock: systemClock, log, wakeups, addresses: 'loopback' });
+  const loop = startWorker();
   t.after(() => loop.stop(1_000));
   await practice.record(appointmentUpdated(1, 1));
   wakeups.wake('deliveries');
@@ -338,7 +343,7 @@ test('the delivery log tells each attempt and nothing of what was sent, and send
   const { id } = await register(receiver.url);
   const subscription = (await subscribe(id, 'Appointment', 'appointment_updated')).json.data;
   receiver.reply(500, 200);
-  const loop = startDeliveries({ db: practice.db, clock: systemClock, log, wakeups, addresses: 'loopback' });
+  const loop = startWorker();
   t.after(() => loop.stop(1_000));
   await practice.record(appointmentUpdated(1, 1));
   wakeups.wake('deliveries');

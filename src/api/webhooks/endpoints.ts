@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { notFound } from '../../errors.ts';
 import { forAll } from '../../store/database.ts';
+import type { Seal } from '../../store/seal.ts';
+import { openEndpointSecret } from '../../store/secrets.ts';
 import { checkTargetUrl, MAX_URL_LENGTH } from '../../webhooks/addresses.ts';
 import {
   createEndpoint,
@@ -26,11 +28,11 @@ const endpointShape = z
   .meta({ id: 'WebhookEndpoint' });
 
 /** The secret is in every answer: clients that have lost it would otherwise delete and make the endpoint anew. */
-function viewEndpoint(endpoint: Endpoint): z.infer<typeof endpointShape> {
+function viewEndpoint(endpoint: Endpoint, seal: Seal): z.infer<typeof endpointShape> {
   return {
     id: endpoint.id,
     target_url: endpoint.target_url,
-    secret_key: endpoint.secret_key,
+    secret_key: openEndpointSecret(seal, endpoint),
     active: endpoint.active,
     created_at: endpoint.created_at,
     updated_at: endpoint.updated_at,
@@ -48,7 +50,7 @@ export const endpointRoutes: Route[] = [
     answer: z.array(endpointShape),
     async handler({ services, caller }, { active }) {
       const endpoints = await forAll(services.db, (tx) => findEndpoints(tx, caller.apiUserId, active));
-      return { data: endpoints.map(viewEndpoint) };
+      return { data: endpoints.map((endpoint) => viewEndpoint(endpoint, services.seal)) };
     },
   }),
 
@@ -65,9 +67,12 @@ export const endpointRoutes: Route[] = [
     async handler({ services, caller }, params) {
       checkTargetUrl(params.target_url, services.webhookAddresses);
       const endpoint = await forAll(services.db, (tx) =>
-        createEndpoint(tx, caller.apiUserId, { targetUrl: params.target_url, active: params.active ?? true }),
+        createEndpoint(tx, services.seal, caller.apiUserId, {
+          targetUrl: params.target_url,
+          active: params.active ?? true,
+        }),
       );
-      return { status: 201, data: viewEndpoint(endpoint) };
+      return { status: 201, data: viewEndpoint(endpoint, services.seal) };
     },
   }),
 
@@ -92,7 +97,7 @@ export const endpointRoutes: Route[] = [
         return updateEndpoint(tx, found, { targetUrl: params.target_url, active: params.active }, nowMs);
       });
       services.wakeups.wake('deliveries');
-      return { data: viewEndpoint(endpoint) };
+      return { data: viewEndpoint(endpoint, services.seal) };
     },
   }),
 
