@@ -220,12 +220,17 @@ create policy institution_only on availability_label for all to public using ((i
 create table call_use (
   institution_id bigint not null,
   connection_id bigint not null,
-  period text not null,
-  began_at timestamp with time zone not null,
-  calls integer default 0 not null,
+  minute_began_at timestamp with time zone not null,
+  minute_calls integer not null,
+  hour_began_at timestamp with time zone not null,
+  hour_calls integer not null,
+  month_began_at timestamp with time zone not null,
+  month_calls integer not null,
+  reads bigint not null,
+  pass_calls real,
+  full_pass_calls real,
   constraint call_use_institution_id_connection_id_fkey FOREIGN KEY (institution_id, connection_id) REFERENCES connection(institution_id, id) ON DELETE CASCADE,
-  constraint call_use_period_check CHECK ((period = ANY (ARRAY['minute'::text, 'hour'::text, 'month'::text]))),
-  constraint call_use_pkey PRIMARY KEY (connection_id, period)
+  constraint call_use_pkey PRIMARY KEY (connection_id)
 );
 alter table call_use enable row level security;
 alter table call_use force row level security;
@@ -838,10 +843,10 @@ create table raw_message (
   body bytea,
   problem text,
   constraint raw_message_appointment_ref_check CHECK ((length(appointment_ref) <= 255)),
+  constraint raw_message_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES message_head(connection_id) ON DELETE CASCADE,
   constraint raw_message_control_id_check CHECK ((length(control_id) <= 200)),
   constraint raw_message_digest_check CHECK ((length(digest) = 32)),
   constraint raw_message_direction_check CHECK ((direction = ANY (ARRAY['in'::text, 'out'::text]))),
-  constraint raw_message_institution_id_connection_id_fkey FOREIGN KEY (institution_id, connection_id) REFERENCES connection(institution_id, id) ON DELETE CASCADE,
   constraint raw_message_patient_ref_check CHECK ((length(patient_ref) <= 255)),
   constraint raw_message_pkey PRIMARY KEY (connection_id, "position"),
   constraint raw_message_problem_check CHECK ((length(problem) <= 500)),
@@ -851,6 +856,7 @@ CREATE INDEX raw_message_connection_id_appointment_ref_position_idx ON public.ra
 CREATE UNIQUE INDEX raw_message_connection_id_digest_idx ON public.raw_message USING btree (connection_id, digest);
 CREATE INDEX raw_message_connection_id_patient_ref_position_idx ON public.raw_message USING btree (connection_id, patient_ref, "position") WHERE (patient_ref IS NOT NULL);
 CREATE INDEX raw_message_stored_at_idx ON public.raw_message USING btree (stored_at) WHERE (body IS NOT NULL);
+CREATE INDEX raw_message_stored_at_idx1 ON public.raw_message USING btree (stored_at) WHERE (body IS NULL);
 alter table raw_message enable row level security;
 alter table raw_message force row level security;
 create policy institution_only on raw_message for all to public using ((institution_id = ( SELECT (NULLIF(NULLIF(current_setting('openchair.institution'::text, true), '*'::text), ''::text))::bigint AS "nullif")) OR (( SELECT current_setting('openchair.institution'::text, true) AS current_setting) = '*'::text));

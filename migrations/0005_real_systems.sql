@@ -1,8 +1,8 @@
 -- What connections to real systems need: messages that arrive by themselves, limits on calls, and writes that an HRS
 -- takes now and answers later.
 
--- Messages of an HRS, and ours to it, as they were on the wire. Positions have no gaps within a connection: whoever has
--- read up to one has read everything before it.
+-- Messages of an HRS, and ours to it, as they were on the wire. Positions of a connection rise with every commit:
+-- whoever has read up to one has read everything before it.
 create table message_head (
   institution_id bigint not null,
   connection_id bigint primary key,
@@ -12,7 +12,8 @@ create table message_head (
 
 create table raw_message (
   institution_id bigint not null,
-  connection_id bigint not null,
+  -- By way of the head, which whoever stores has locked anyway: the row of the connection may be locked by a pass over it.
+  connection_id bigint not null references message_head on delete cascade,
   position bigint not null,
   direction text not null check (direction in ('in', 'out')),
   -- SHA-256 over what makes two messages the same one.
@@ -26,30 +27,42 @@ create table raw_message (
   -- When the sender says that it made it.
   sent_at timestamptz(3),
   stored_at timestamptz(3) not null default now(),
-  -- Encrypted; null once it is past its time. What is left then says only that there was a message.
+  -- Encrypted; null once it is past its time. What is left then says only that there was such a message.
   body bytea,
   -- Why nothing could be made of it. No patient data.
   problem text check (length(problem) <= 500),
-  primary key (connection_id, position),
-  foreign key (institution_id, connection_id) references connection (institution_id, id) on delete cascade
+  primary key (connection_id, position)
 );
+-- What is sealed cannot be compressed.
+alter table raw_message alter column body set storage external;
 create unique index on raw_message (connection_id, digest);
 create index on raw_message (connection_id, appointment_ref, position) where appointment_ref is not null;
 create index on raw_message (connection_id, patient_ref, position) where patient_ref is not null;
+-- What is past its time: first the body, much later the rest.
 create index on raw_message (stored_at) where body is not null;
+create index on raw_message (stored_at) where body is null;
 
 -- How many calls the HRS allows us; null is no limit.
 alter table connection add column calls_per_minute integer check (calls_per_minute > 0);
 alter table connection add column calls_per_hour integer check (calls_per_hour > 0);
 alter table connection add column calls_per_month integer check (calls_per_month > 0);
 
+-- The calls made in the window of each limit that is under way, one row for a connection so that one statement counts
+-- in all three. Windows are full minutes, hours and months of UTC.
 create table call_use (
   institution_id bigint not null,
-  connection_id bigint not null,
-  period text not null check (period in ('minute', 'hour', 'month')),
-  began_at timestamptz not null,
-  calls integer not null default 0,
-  primary key (connection_id, period),
+  connection_id bigint primary key,
+  minute_began_at timestamptz not null,
+  minute_calls integer not null,
+  hour_began_at timestamptz not null,
+  hour_calls integer not null,
+  month_began_at timestamptz not null,
+  month_calls integer not null,
+  -- All calls ever made to read: what a pass has cost is the difference between its end and its beginning.
+  reads bigint not null,
+  -- What a pass costs, as the last ones did; null until one has been counted.
+  pass_calls real,
+  full_pass_calls real,
   foreign key (institution_id, connection_id) references connection (institution_id, id) on delete cascade
 );
 

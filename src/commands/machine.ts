@@ -90,3 +90,17 @@ export function retryDelayMs(failures: number, askedMs: number | null): number {
     Math.min(askedMs ?? 0, MAX_ASKED_MS),
   );
 }
+
+const FIRST_RESEND_MS = 2_000;
+const RESEND_GROWTH = 5;
+const MAX_RESEND_MS = 600_000;
+
+/**
+ * How long a write that was sent `attempts` times, and is not there, rests before it is sent again. The first time
+ * not at all: mostly one answer was lost. An HRS that swallows every write gets ever longer to recover, 25 minutes
+ * in all, but never more than half of what is left until the start.
+ */
+export function resendDelayMs(attempts: number, leftMs: number): number {
+  if (attempts <= 1) return 0;
+  return Math.max(0, Math.min(FIRST_RESEND_MS * RESEND_GROWTH ** (attempts - 2), MAX_RESEND_MS, leftMs / 2));
+}

@@ -9,6 +9,7 @@ import {
   type ConnectorKind,
   HrsNonsense,
   OutcomeUnknown,
+  QuotaSpent,
   Unavailable,
   type Write,
   type WriteResult,
@@ -22,7 +23,14 @@ import type { CommandRow, CommandState, ConnectionRow } from '../store/schema.ts
 import { adoptPatient } from './adoption.ts';
 import { type Assignment, readAssignment, writeOf } from './assignment.ts';
 import { conclude } from './conclude.ts';
-import { afterSearchFailed, type CommandFacts, type NextMove, nextMove, retryDelayMs } from './machine.ts';
+import {
+  afterSearchFailed,
+  type CommandFacts,
+  type NextMove,
+  nextMove,
+  resendDelayMs,
+  retryDelayMs,
+} from './machine.ts';
 import { type Outcome, withHistory } from './outcome.ts';
 import { isCreate, judge, lookAt, lookFor, type Verdict, type WrittenRecord } from './recognition.ts';
 import { setWriteStatus } from './write-status.ts';
@@ -179,13 +187,14 @@ class Run {
   }
 
   private async notSent(error: Unavailable, earlier: CommandRow): Promise<void> {
-    // A call that we cut off ourselves says nothing about the HRS.
-    if (!this.stopping.aborted) {
+    const isOurs = error instanceof QuotaSpent;
+    // Neither a call that we cut off ourselves nor one that we did not make says anything about the HRS.
+    if (!this.stopping.aborted && !isOurs) {
       await forAll(this.services.db, (tx) =>
         setWriteStatus(tx, this.assignment.connection, 'red', this.services.clock.nowMs(), this.services.kinds),
       );
     }
-    const delayMs = retryDelayMs(earlier.failures, error.retryAfterMs);
+    const delayMs = retryDelayMs(isOurs ? 0 : earlier.failures, error.retryAfterMs);
     // Waking at the start instead of after it makes timed_out punctual.
     const untilMs = Math.min(
       this.services.clock.nowMs() + delayMs,
@@ -195,7 +204,7 @@ class Run {
       {
         due_at: toIso(untilMs),
         lease_until: null,
-        failures: earlier.failures + 1,
+        failures: earlier.failures + (isOurs ? 0 : 1),
         attempts: earlier.attempts,
         sent_at: earlier.sent_at,
         settles_at: null,
@@ -348,7 +357,11 @@ class Run {
       const end = afterSearchFailed(this.facts(), nowMs);
       if (end?.do === 'finish') return this.finish(finishOf(end));
       const { failures, expires_at } = this.command;
-      const untilMs = Math.min(nowMs + retryDelayMs(failures, null), Math.max(Date.parse(expires_at), nowMs + 1_000));
+      const askedMs = error instanceof Unavailable ? error.retryAfterMs : null;
+      const untilMs = Math.min(
+        nowMs + retryDelayMs(failures, askedMs),
+        Math.max(Date.parse(expires_at), nowMs + 1_000),
+      );
       return this.waitUntil('settling', untilMs, failures + 1);
     }
     await this.reached();
@@ -361,8 +374,11 @@ class Run {
     if (write.kind === 'cancel' && found.length === 0) return this.finish({ state: 'complete' });
     // Proven absent: it may be sent again, or has run out of time.
     const nowMs = this.services.clock.nowMs();
-    if (!(await this.record({ settles_at: null, failures: 0, due_at: toIso(nowMs) }, 'searched'))) return;
-    return this.sendInTime();
+    const delayMs = resendDelayMs(this.command.attempts, Date.parse(this.command.expires_at) - nowMs);
+    const rest = delayMs > 0 ? { lease_until: null } : {};
+    const dueAt = toIso(nowMs + delayMs);
+    if (!(await this.record({ settles_at: null, failures: 0, due_at: dueAt, ...rest }, 'searched'))) return;
+    if (delayMs === 0) return this.sendInTime();
   }
 
   private async refused(write: Write, result: Refusal): Promise<void> {

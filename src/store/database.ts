@@ -176,6 +176,11 @@ export function readAll<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<
   return read(db, '*', work);
 }
 
+/** Runs statements that see every institution, each of them a transaction of its own. */
+export function autocommitAll<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return read(db, '*', work);
+}
+
 async function read<T>(db: Database, institution: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {

@@ -5,7 +5,6 @@
 import type { ColumnType, Generated, GeneratedAlways, Insertable, Selectable, Updateable } from 'kysely';
 import type { InsuranceType, SubscriptionRelation } from '../domain/records.ts';
 
-type Json = ColumnType<Record<string, unknown>, string, string>;
 type WithDefault<T> = ColumnType<T, T | undefined, T>;
 
 export interface InstanceTable {
@@ -52,7 +51,8 @@ export interface ConnectionTable {
   institution_id: number;
   kind: string;
   name: string;
-  config: Json;
+  /** See `secrets.ts`. */
+  config: ColumnType<Record<string, unknown> | string, string, string>;
   hrs_identity: string | null;
   paused: WithDefault<boolean>;
   sync_cycle_ms: number;
@@ -105,9 +105,15 @@ export interface RawMessageTable {
 export interface CallUseTable {
   institution_id: number;
   connection_id: number;
-  period: 'minute' | 'hour' | 'month';
-  began_at: string;
-  calls: WithDefault<number>;
+  minute_began_at: string;
+  minute_calls: number;
+  hour_began_at: string;
+  hour_calls: number;
+  month_began_at: string;
+  month_calls: number;
+  reads: number;
+  pass_calls: number | null;
+  full_pass_calls: number | null;
 }
 
 export interface LocationTable {
@@ -647,6 +653,7 @@ export interface Schema {
 
 export type InstitutionRow = Selectable<InstitutionTable>;
 export type ConnectionRow = Selectable<ConnectionTable>;
+export type CallUseRow = Selectable<CallUseTable>;
 export type LocationRow = Selectable<LocationTable>;
 export type ProviderRow = Selectable<ProviderTable>;
 export type OperatoryRow = Selectable<OperatoryTable>;

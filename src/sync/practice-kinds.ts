@@ -71,6 +71,7 @@ export const provider: KindOf<ProviderRecord> = {
     inactive: record.inactive,
     location_ids: record.locationForeignIds,
   }),
+  unsaid: (record) => record.unsaid?.map((field) => (field === 'firstName' ? 'first_name' : 'last_name')) ?? [],
 };
 
 export const operatory: KindOf<OperatoryRecord> = {

@@ -3,6 +3,7 @@
  * practice whose notices are lost is read at its cycle like any other.
  */
 import type { Connector } from '../connectors/connector.ts';
+import { followUp } from '../jobs/follow-up.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
 import { type Database, forAll } from '../store/database.ts';
@@ -37,35 +38,24 @@ export function startPushes(services: {
   }
 
   async function askAll(): Promise<void> {
-    try {
-      const rows = await forAll(db, (tx) =>
-        tx.selectFrom('connection').selectAll().where('paused', '=', false).execute(),
-      );
-      await Promise.all(rows.map((row) => ask(row).catch(() => {})));
-    } catch {
-      // The database is away; the next round asks again.
-    }
+    const rows = await forAll(db, (tx) =>
+      tx.selectFrom('connection').selectAll().where('paused', '=', false).execute(),
+    );
+    await Promise.all(rows.map((row) => ask(row).catch(() => {})));
   }
 
-  let running = askAll();
-  let waiting = false;
-  const askAgain = () => {
-    if (waiting) return;
-    waiting = true;
-    running = running.then(() => {
-      waiting = false;
-      return askAll();
-    });
-  };
-  const unlisten = wakeups.on('sync', askAgain);
-  const timer = setInterval(askAgain, EVERY_MS);
+  // When the database is away the next round asks again.
+  const asking = followUp(askAll, () => {});
+  asking.soon();
+  const unlisten = wakeups.on('sync', asking.soon);
+  const timer = setInterval(asking.soon, EVERY_MS);
   timer.unref();
   return {
     async stop() {
       unlisten();
       clearInterval(timer);
       stopping.abort();
-      await running;
+      await asking.stop();
     },
   };
 }

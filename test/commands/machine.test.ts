@@ -6,6 +6,7 @@ import {
   type CommandFacts,
   MAX_ATTEMPTS,
   nextMove,
+  resendDelayMs,
   retryDelayMs,
 } from '../../src/commands/machine.ts';
 
@@ -49,6 +50,22 @@ test('in doubt at the start it is incomplete, never timed out', () => {
 test('a write is sent a bounded number of times', () => {
   const command: CommandFacts = { ...queued, state: 'searched', attempts: MAX_ATTEMPTS };
   assert.deepEqual(nextMove(command, 0), { do: 'finish', state: 'failed', reason: 'attempts_exhausted' });
+});
+
+test('a write that vanishes is sent again at once, then ever later, and always before the start', () => {
+  const WEEK_MS = 604_800_000;
+  const pauses = [1, 2, 3, 4, 5, 6, 7].map((attempts) => resendDelayMs(attempts, WEEK_MS) / 1_000);
+  assert.deepEqual(pauses, [0, 2, 10, 50, 250, 600, 600]);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: MAX_ATTEMPTS }),
+      fc.integer({ min: -1_000, max: WEEK_MS }),
+      (attempts, left) => {
+        const delayMs = resendDelayMs(attempts, left);
+        assert.ok(delayMs >= 0 && delayMs <= Math.max(0, left / 2));
+      },
+    ),
+  );
 });
 
 /** What an HRS can do with one request: the truth, and what we get to see of it. */

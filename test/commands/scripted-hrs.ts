@@ -7,6 +7,7 @@ import { runCommand } from '../../src/commands/run.ts';
 import {
   type Connector,
   OutcomeUnknown,
+  QuotaSpent,
   Unavailable,
   type Write,
   type WriteResult,
@@ -19,9 +20,9 @@ import { ALL_CAPABILITIES, type Api } from '../harness/api.ts';
 
 /**
  * `lose`: done, and no answer. `drop`: neither. `off`: certainly not done. `lie`: "done", and not done. `accept`: taken,
- * and done or refused when `answer` says so.
+ * and done or refused when `answer` says so. `spent`: not asked, for our limits have no call left for 90 s.
  */
-export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'lie' | 'refuse' | 'accept';
+export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'lie' | 'refuse' | 'accept' | 'spent';
 
 type Answer = Exclude<WriteResult, { outcome: 'accepted' }>;
 
@@ -63,6 +64,7 @@ export function createScriptedHrs() {
         hrs.meanwhile?.();
         hrs.meanwhile = null;
         if (reply === 'off') throw new Unavailable('connection refused');
+        if (reply === 'spent') throw new QuotaSpent('no call is left', 90_000);
         if (reply === 'lose' || reply === 'drop') throw new OutcomeUnknown('no answer');
         if (reply === 'refuse') return REFUSED;
         return reply === 'accept' ? { outcome: 'accepted' } : { outcome: 'done', foreignId };

@@ -4,8 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import type { Loop } from '../../src/jobs/loop.ts';
 import type { Wakeups } from '../../src/jobs/wakeups.ts';
-import { openConnectors } from '../../src/sync/connectors.ts';
+import { sealConfig } from '../../src/store/secrets.ts';
+import { ConnectionUnusable, openConnectors } from '../../src/sync/connectors.ts';
 import { requestSync, startSync } from '../../src/sync/loop.ts';
+import { SEAL } from '../harness/seal.ts';
 import { appointmentRecord, createMemoryHrs, type MemoryHrs, patientRecord } from './memory-hrs.ts';
 import { furnish, openPractice, type Practice } from './practice.ts';
 
@@ -41,7 +43,7 @@ describe('the sync loop', () => {
     other = createMemoryHrs();
     other.kind.kind = 'other';
     const kinds = new Map([practice.hrs, other].map((hrs) => [hrs.kind.kind, hrs.kind]));
-    const connectors = openConnectors(kinds);
+    const connectors = openConnectors(kinds, SEAL);
     Object.assign(practice.services, { kinds, wakeups, clock: systemClock, connectors: connectors.get });
   });
   afterEach(async () => {
@@ -162,6 +164,7 @@ describe('connectors', () => {
           },
         ],
       ]),
+      SEAL,
     );
     const first = connectors.get({ id: 1, kind: kind.kind, config: { a: 1 } });
     assert.equal(connectors.get({ id: 1, kind: kind.kind, config: { a: 1 } }), first);
@@ -171,5 +174,23 @@ describe('connectors', () => {
     await connectors.close();
     assert.deepEqual(closed, [1, 2, 3]);
     assert.throws(() => connectors.get({ id: 3, kind: 'unknown', config: {} }), /unknown/);
+  });
+
+  it('open what is sealed, and say which connection an administrator must look at', () => {
+    const { kind } = createMemoryHrs();
+    const configs: unknown[] = [];
+    const connect = (config: unknown) => {
+      configs.push(config);
+      return kind.connect(config);
+    };
+    const connectors = openConnectors(new Map([[kind.kind, { ...kind, connect }]]), SEAL);
+    const config = JSON.parse(sealConfig(SEAL, 1, { password: 'p' }));
+    const { capabilities } = connectors.get({ id: 1, kind: kind.kind, config });
+    assert.deepEqual(connectors.capabilitiesOf({ id: 1, kind: kind.kind, config }), capabilities);
+    assert.deepEqual(configs, [{ password: 'p' }]);
+    const moved = { id: 2, kind: kind.kind, config };
+    assert.throws(() => connectors.get(moved), ConnectionUnusable);
+    assert.throws(() => connectors.capabilitiesOf(moved), { code: 'connection_unusable' });
+    assert.throws(() => connectors.capabilitiesOf({ ...moved, kind: 'unknown' }), { code: 'connection_unusable' });
   });
 });

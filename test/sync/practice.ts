@@ -5,8 +5,10 @@ import { type Database, forAll, forInstitution, openDatabase, type Tx } from '..
 import type { AppointmentRow, ConnectionRow, PatientRow } from '../../src/store/schema.ts';
 import { openConnectors } from '../../src/sync/connectors.ts';
 import { claimConnection } from '../../src/sync/loop.ts';
-import { type RunResult, runSync, type SyncServices } from '../../src/sync/run.ts';
+import type { RunResult } from '../../src/sync/pass.ts';
+import { runSync, type SyncServices } from '../../src/sync/run.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { SEAL } from '../harness/seal.ts';
 import { locationRecord, type MemoryHrs, patientRecord, providerRecord } from './memory-hrs.ts';
 
 export interface Practice {
@@ -54,7 +56,7 @@ export async function openPractice(hrs: MemoryHrs, shared?: SharedDatabase): Pro
   const clock = { ms: Date.parse('2026-11-01T00:00:00.000Z') };
   const log: string[] = [];
   const kinds = new Map([[hrs.kind.kind, hrs.kind]]);
-  const connectors = openConnectors(kinds);
+  const connectors = openConnectors(kinds, SEAL);
   const services: SyncServices = {
     db,
     clock: { nowMs: () => clock.ms },

@@ -66,12 +66,14 @@ export interface SandboxClient {
 /** The sandbox's own limit. */
 const PAGE_SIZE = 1_000;
 
-export function sandboxClient(config: SandboxConfig): SandboxClient {
+/** `spend` counts each request before it leaves, and throws when it must not. */
+export function sandboxClient(config: SandboxConfig, spend: () => Promise<void>): SandboxClient {
   const baseUrl = config.baseUrl.replace(/\/+$/, '');
 
   async function request(
     part: Pick<HrsRequest, 'method' | 'isWrite' | 'signal'> & { path: string; body?: Json | undefined },
   ): Promise<HrsResponse> {
+    await spend();
     const response = await hrsRequest({
       method: part.method,
       url: baseUrl + part.path,

@@ -1,18 +1,20 @@
 /** The sandbox: a pretend practice-management system, reached like any other. */
 import { canonicalAddress } from '../address.ts';
 import {
+  ALONE,
   type Capabilities,
   type CheckResult,
   type Connector,
   type ConnectorKind,
   HrsNonsense,
+  type Surroundings,
   Unavailable,
 } from '../connector.ts';
 import { findUnable } from '../unable.ts';
 import { sandboxClient } from './client.ts';
 import { type SandboxConfig, sandboxConfigSchema } from './config.ts';
 import { getId, getText } from './fields.ts';
-import { changes, find } from './read.ts';
+import { changes, find, isLoading } from './read.ts';
 import { execute } from './write.ts';
 
 /** Its requests are over within milliseconds; this leaves room for a machine that is busy with other things. */
@@ -61,12 +63,14 @@ const CAPABILITIES: Capabilities = {
   ],
 };
 
-function connect(config: SandboxConfig): Connector {
-  const client = sandboxClient(config);
+function connect(config: SandboxConfig, { budget }: Surroundings = ALONE): Connector {
+  const near = sandboxClient(config, () => budget.spend('near'));
+  const far = sandboxClient(config, () => budget.spend('far'));
+  const writing = sandboxClient(config, () => budget.spend('write'));
 
   async function check(signal: AbortSignal): Promise<CheckResult> {
     try {
-      const sites = await client.count('site', signal);
+      const sites = await near.count('site', signal);
       return { ok: true, message: `Reached the sandbox and read from it: ${sites} ${sites === 1 ? 'site' : 'sites'}.` };
     } catch (error) {
       return { ok: false, message: `Cannot read from the sandbox: ${(error as Error).message}.` };
@@ -75,23 +79,25 @@ function connect(config: SandboxConfig): Connector {
 
   /** A path of ours holds a token of its own, so an earlier URL of ours is one with this path on another host. */
   async function subscribe(url: string, signal: AbortSignal): Promise<void> {
-    const hooks = await client.hooks(signal);
+    const hooks = await writing.hooks(signal);
     const known = hooks.map((hook) => ({ id: getId(hook, 'id'), url: getText(hook, 'url') }));
     const earlier = known.filter((hook) => hook.url !== url && isSamePath(hook.url, url));
     if (!known.some((hook) => hook.url === url)) {
-      const answer = await client.write('POST', '/v1/hooks', { url }, signal);
+      const answer = await writing.write('POST', '/v1/hooks', { url }, signal);
       if (answer.kind === 'refused') throw new Unavailable(`the sandbox refused the hook: ${answer.code}`);
       if (answer.record.url !== url) throw new HrsNonsense('the sandbox answered with another hook');
     }
-    for (const { id } of earlier) await client.write('DELETE', `/v1/hooks/${id}`, undefined, signal);
+    for (const { id } of earlier) await writing.write('DELETE', `/v1/hooks/${id}`, undefined, signal);
   }
 
   return {
     capabilities: CAPABILITIES,
     check,
-    changes: (cursor, signal) => changes(client, cursor, signal),
-    execute: async (write, signal) => findUnable(CAPABILITIES, write) ?? execute(client, write, signal),
-    find: (look, signal) => find(client, look, signal),
+    async *changes(cursor, signal) {
+      yield* changes(isLoading(cursor) ? far : near, cursor, signal);
+    },
+    execute: async (write, signal) => findUnable(CAPABILITIES, write) ?? execute(writing, write, signal),
+    find: (look, signal) => find(writing, look, signal),
     subscribe,
     close: async () => {},
   };

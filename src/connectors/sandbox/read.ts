@@ -88,6 +88,12 @@ export async function* changes(
   }
 }
 
+/** Is this still a part of the pass from the beginning? */
+export function isLoading(cursor: Cursor | null): boolean {
+  const { revision, settledTo } = readCursor(cursor);
+  return cursor === null || revision < settledTo;
+}
+
 function readCursor(cursor: Cursor | null): Position {
   if (cursor === null) return BEGINNING;
   const { revision, settledTo, highestVisitId } = cursor;
