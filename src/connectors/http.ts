@@ -1,11 +1,10 @@
 /**
- * One HTTP exchange with an HRS, and the honest name for how it ended. Every connector that speaks JSON over HTTP
- * uses this, so that "was anything done?" is decided in one place:
+ * One HTTP exchange with an HRS, and the honest name for how it ended. Every connector that speaks HTTP uses this, so that "was anything done?" is decided in one place:
  *
  * - `Unavailable`: the request was never started on a connection, or it was a read that got no usable answer, or
  *   the HRS said that it did nothing (429; 503 with Retry-After).
  * - `OutcomeUnknown`: a write was started and its answer is missing, unreadable, a redirect or a 5xx.
- * - `HrsNonsense`: a read was answered with something that is no JSON answer.
+ * - `HrsNonsense`: a read was answered with something that is neither JSON nor, where that was asked for, XML.
  *
  * Messages name the method, the origin and the fault; never a path, query or body, which may hold patient data.
  */
@@ -13,13 +12,17 @@ import { Agent, type Dispatcher } from 'undici';
 import { HrsNonsense, OutcomeUnknown, Unavailable } from './connector.ts';
 
 export interface HrsRequest {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'PROPFIND' | 'REPORT';
   url: string;
   headers?: Record<string, string>;
   /** Sent as JSON; `content-type` is `application/json` unless `headers` says otherwise. */
   body?: unknown;
   /** Sent as `application/x-www-form-urlencoded` instead of `body`. */
   form?: Record<string, string>;
+  /** Sent as it is instead of `body`, under the `content-type` in `headers`. */
+  text?: string;
+  /** What the answer has to be; JSON unless this says otherwise. */
+  answer?: 'json' | 'xml';
   /** True when the request may change something in the HRS. */
   isWrite: boolean;
   /** For the whole exchange, connecting included. */
@@ -36,6 +39,8 @@ export interface HrsResponse {
   headers: Record<string, string>;
   /** `null` when the body is empty, or when an answer of 400 and above carries no JSON. */
   json: unknown;
+  /** The XML, where that was asked for: not parsed; `null` as above. */
+  xml: string | null;
 }
 
 /** A page of 200 patients is about 1 MB; ten times that is not a page. */
@@ -109,7 +114,7 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
       path: url.pathname + url.search,
       method: request.method,
       headers: {
-        accept: 'application/json',
+        accept: request.answer === 'xml' ? 'application/xml, text/xml' : 'application/json',
         'accept-encoding': 'identity',
         ...(type === null ? {} : { 'content-type': type }),
         ...request.headers,
@@ -146,7 +151,8 @@ function exchange(request: HrsRequest, say: (fault: string) => string): Promise<
   return promise;
 }
 
-function bodyOf({ body, form }: HrsRequest): { type: string | null; text: string | null } {
+function bodyOf({ body, form, text }: HrsRequest): { type: string | null; text: string | null } {
+  if (text !== undefined) return { type: null, text };
   if (form) return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() };
   if (body === undefined) return { type: null, text: null };
   return { type: 'application/json', text: JSON.stringify(body) };
@@ -181,21 +187,31 @@ function classify(request: HrsRequest, answer: RawAnswer, say: (fault: string) =
   if (status >= 500) throw failure(request.isWrite, false, say(`server error ${status}`));
   if (status >= 300 && status < 400) throw failure(request.isWrite, true, say(`redirect (${status}), not followed`));
 
-  const isJson = /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
-  if (answer.body.length === 0) return { status, headers, json: null };
-  if (!isJson) {
-    if (status >= 400) return { status, headers, json: null };
-    throw failure(request.isWrite, true, say('answer is not JSON'));
+  const wanted = request.answer ?? 'json';
+  if (answer.body.length === 0) return { status, headers, json: null, xml: null };
+  if (!CONTENT_TYPES[wanted].test(headers['content-type'] ?? '')) {
+    if (status >= 400) return { status, headers, json: null, xml: null };
+    throw failure(request.isWrite, true, say(`answer is not ${wanted.toUpperCase()}`));
   }
   try {
-    return { status, headers, json: parseJson(answer.body) };
+    if (wanted === 'xml') return { status, headers, json: null, xml: decode(answer.body) };
+    return { status, headers, json: parseJson(answer.body), xml: null };
   } catch {
-    throw failure(request.isWrite, true, say('answer is not readable JSON'));
+    throw failure(request.isWrite, true, say(`answer is not readable ${wanted.toUpperCase()}`));
   }
 }
 
+const CONTENT_TYPES = {
+  json: /^application\/([\w.-]+\+)?json\s*(;|$)/i,
+  xml: /^(application|text)\/xml\s*(;|$)/i,
+};
+
+function decode(body: Buffer): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(body);
+}
+
 function parseJson(body: Buffer): unknown {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+  const text = decode(body);
   let depth = 0;
   let isInString = false;
   for (let i = 0; i < text.length; i++) {
@@ -214,6 +230,6 @@ function parseJson(body: Buffer): unknown {
 /** Seconds or an HTTP date (RFC 9110, 10.2.3). */
 function parseRetryAfter(value: string | undefined): number | null {
   if (value === undefined) return null;
-  const delayMs = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(delayMs) ? null : Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS);
 }

@@ -168,6 +168,10 @@ it('takes a request to wait as nothing done', async () => {
     [503, '7', 7_000, 7_000],
     [429, inAMinute, 50_000, 60_000],
     [429, '99999999', 3_600_000, 3_600_000],
+    [429, '9'.repeat(30), 3_600_000, 3_600_000],
+    [429, 'Fri, 31 Dec 9999 23:59:59 GMT', 3_600_000, 3_600_000],
+    [429, '-5', 0, 0],
+    [503, 'Thu, 01 Jan 1970 00:00:00 GMT', 0, 0],
   ] as const) {
     const url = await reply(status, { 'retry-after': after });
     const error = await hrsRequest(request(url, true)).catch((reason) => reason);
@@ -176,6 +180,10 @@ it('takes a request to wait as nothing done', async () => {
     assert.ok(retryAfterMs !== null && retryAfterMs >= atLeastMs && retryAfterMs <= atMostMs, String(retryAfterMs));
   }
   await fails(await reply(429, {}), Unavailable, Unavailable);
+  const unclear = await hrsRequest(request(await reply(429, { 'retry-after': 'soon' }), true)).catch(
+    (reason) => reason,
+  );
+  assert.deepEqual([unclear.name, unclear.retryAfterMs], ['Unavailable', null]);
 });
 
 it('gives every write a connection of its own', async () => {

@@ -16,7 +16,7 @@ import { mapAlert, mapCoverage, mapPlan, mapRecall, mapRecallType } from '../../
 import type { HrsRecord } from '../../src/domain/records.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { startSandbox } from '../harness/sandbox.ts';
-import { readAll } from './conformance.ts';
+import { readAll } from './bench-actions.ts';
 
 const PRACTICE: Seed = {
   sites: [

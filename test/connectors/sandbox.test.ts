@@ -28,7 +28,10 @@ import {
 import type { AppointmentRecord, HrsRecord, PatientRecord } from '../../src/domain/records.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { type Answer, type FaultOrder, startSandbox } from '../harness/sandbox.ts';
-import { type Bench, conformance, type FreeTime, type FrontDesk, readAll } from './conformance.ts';
+import type { Bench, FreeTime, FrontDesk } from './bench.ts';
+import { readAll } from './bench-actions.ts';
+import { conformance } from './conformance.ts';
+import { httpFaults, jsonPages } from './http-faults.ts';
 
 /** For what never answers. A request that does answer takes milliseconds; a busy machine may need far longer. */
 const IMPATIENT_MS = 500;
@@ -115,19 +118,33 @@ const desk: FrontDesk = {
   async cancelAppointment(id) {
     await ask('POST', `/desk/visits/${id}/cancel`, {});
   },
+  async deleteAppointment(id) {
+    await ask('DELETE', `/desk/visits/${id}`);
+  },
+  async addAppointmentAgain(id, time, patientId) {
+    await ask('POST', '/desk/visits', { id: Number(id), ...placeOf(time), patient_id: Number(patientId) });
+  },
   async countByMarker(of, marker) {
     const collection = { patient: 'patients', appointment: 'visits', patient_alert: 'alerts' }[of];
     return (await ask('GET', `/v1/${collection}?external_ref=${marker}`)).total;
   },
 };
 
+/** A key that may see nothing: the feed ends where it began, and every list is empty. */
+const PAGES = jsonPages(['changes', 'items'], (page) =>
+  'items' in page ? { next: null, total: 0 } : { has_more: false },
+);
+
 async function startBench(): Promise<Bench> {
   const proxy = await startFaultProxy(hrs.url);
   const connector = connect({ baseUrl: proxy.url, requestTimeoutMs: IMPATIENT_MS });
-  return { connector, timeoutMs: IMPATIENT_MS, proxy, desk, close: () => proxy.close() };
+  const faults = httpFaults(proxy, IMPATIENT_MS, PAGES);
+  return { connector, timeoutMs: IMPATIENT_MS, morePatientsThanFit: 120, faults, desk, close: () => proxy.close() };
 }
 
-conformance('sandbox', startBench);
+conformance('sandbox', startBench, {
+  shortPage: 'no page of its feed says how many changes it ought to hold',
+});
 
 describe('sandbox: mapping', () => {
   const stamps = {

@@ -35,7 +35,15 @@ export type Fault =
   /** Not passed on; this answer. */
   | { kind: 'answer'; status: number; headers?: Record<string, string>; body?: string }
   /** Passed on; the answer's JSON is changed. */
-  | { kind: 'edit'; edit: (json: unknown) => unknown };
+  | { kind: 'edit'; edit: (json: unknown) => unknown }
+  /** Passed on; the answer's text is changed. */
+  | { kind: 'rewrite'; rewrite: (body: string) => string }
+  /** Passed on; the answer is changed, its status and headers too. */
+  | { kind: 'alter'; alter: (reply: Reply) => Reply }
+  /** Not passed on; the answer to the request before is given once more. */
+  | { kind: 'answer_before' }
+  /** Passed on when `act` is done. */
+  | { kind: 'meanwhile'; act: () => Promise<void> };
 
 export interface SeenRequest {
   method: string;
@@ -72,7 +80,7 @@ interface Rule {
   finish: () => void;
 }
 
-interface Reply {
+export interface Reply {
   status: number;
   headers: Record<string, string | string[]>;
   body: Buffer;
@@ -87,6 +95,7 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
   const timers = new Set<NodeJS.Timeout>();
   let rules: Rule[] = [];
   let seen: SeenRequest[] = [];
+  let lastReply: Reply | null = null;
 
   const later = (delayMs: number, work: () => void) => {
     const timer = setTimeout(() => {
@@ -133,7 +142,10 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
     const about = { method: request.method ?? '', url: request.url ?? '' };
     seen.push(about);
     const rule = rules.find((one) => one.left > 0 && one.when(about));
-    if (!rule) return send(response, await forward(request, body));
+    if (!rule) {
+      lastReply = await forward(request, body);
+      return send(response, lastReply);
+    }
     rule.left--;
     rule.hits++;
     await inflict(rule, request, body, response);
@@ -187,6 +199,17 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
         const json = fault.edit(JSON.parse(reply.body.toString()));
         return send(response, { ...reply, body: Buffer.from(JSON.stringify(json)) });
       }
+      case 'rewrite': {
+        const reply = await forward(request, body);
+        return send(response, { ...reply, body: Buffer.from(fault.rewrite(reply.body.toString())) });
+      }
+      case 'alter':
+        return send(response, fault.alter(await forward(request, body)));
+      case 'answer_before':
+        return send(response, lastReply ?? (await forward(request, body)));
+      case 'meanwhile':
+        await fault.act();
+        return send(response, await forward(request, body));
     }
   }
 
@@ -236,6 +259,8 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
 function ignore(): void {}
 
 function lie(request: IncomingMessage, body: Buffer): Reply {
+  if (!/json/.test(request.headers['content-type'] ?? 'json'))
+    return { status: 201, headers: {}, body: Buffer.alloc(0) };
   const id = request.method === 'POST' ? { id: 'never-stored' } : {};
   const said = body.length > 0 ? { ...JSON.parse(body.toString()), ...id } : {};
   const headers = { 'content-type': request.headers['content-type'] ?? 'application/json' };

@@ -12,7 +12,11 @@ const NOT_THE_API: Record<string, string> = {
   'test/chaos/chaos.ts': 'asks the sandbox',
   'test/chaos/verdict.ts': 'asks the sandbox',
   'test/flows/seed.test.ts': 'asks the sandbox',
+  'test/connectors/caldav-bench.ts': 'asks a calendar server',
   'test/connectors/fhir-bench.ts': 'asks a FHIR server',
+  'test/harness/debian.ts': 'asks whether a foreign program answers yet',
+  'test/connectors/fhir-flavours.test.ts': 'asks a FHIR server',
+  'test/peers/fhir-hooks.ts': 'calls whoever asked a FHIR server for it',
   'test/api/onboarding-page.test.ts': 'asks for pages, which are for people and in no document',
   'test/api/pages.test.ts': 'asks for pages, which are for people and in no document',
 };
