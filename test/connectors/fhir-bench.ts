@@ -6,8 +6,9 @@ import type { z } from 'zod';
 import type { fhirConfigSchema } from '../../src/connectors/fhir/config.ts';
 import { fhir } from '../../src/connectors/fhir/connector.ts';
 import { MARKER_SYSTEM } from '../../src/connectors/fhir/map.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import type { Bench, FreeTime, FrontDesk } from './conformance.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import type { Bench, FreeTime, FrontDesk } from './bench.ts';
+import { httpFaults, jsonPages } from './http-faults.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: resources of every type, as the peer gives them
 export type Foreign = any;
@@ -132,7 +133,29 @@ export function fhirConfig(baseUrl: string, more: Partial<z.input<typeof fhirCon
 function frontDesk(server: ForeignServer): FrontDesk {
   let nextSlot = 0;
   const slotIdAt = new Map<string, string>();
-  const slotOf = (appointment: Foreign) => appointment.slot?.[0]?.reference as string | undefined;
+
+  async function addAppointment(time: FreeTime, patientId: string, id?: string): Promise<string> {
+    const slotId = slotIdAt.get(time.startAt);
+    await server.edit(`Slot/${slotId}`, (slot) => ({ ...slot, status: 'busy' }));
+    const appointment = await server.create({
+      resourceType: 'Appointment',
+      ...(id ? { id } : {}),
+      status: 'booked',
+      start: time.startAt,
+      end: time.endAt,
+      slot: [{ reference: `Slot/${slotId}` }],
+      participant: [`Patient/${patientId}`, `Practitioner/${time.providerForeignId}`, `Location/${ROOM}`].map(
+        (reference) => ({ actor: { reference }, status: 'accepted' }),
+      ),
+    });
+    return appointment.id;
+  }
+
+  async function freeSlotOf(appointment: Foreign): Promise<void> {
+    const slot = appointment.slot?.[0]?.reference as string | undefined;
+    if (slot) await server.edit(slot, (one) => ({ ...one, status: 'free' }));
+  }
+
   return {
     otherOperatoryForeignId: 'room-2',
     addPatients: (lastNames) =>
@@ -155,25 +178,15 @@ function frontDesk(server: ForeignServer): FrontDesk {
         endAt: slot.end,
       };
     },
-    async addAppointment(time: FreeTime, patientId) {
-      const slotId = slotIdAt.get(time.startAt);
-      await server.edit(`Slot/${slotId}`, (slot) => ({ ...slot, status: 'busy' }));
-      const appointment = await server.create({
-        resourceType: 'Appointment',
-        status: 'booked',
-        start: time.startAt,
-        end: time.endAt,
-        slot: [{ reference: `Slot/${slotId}` }],
-        participant: [`Patient/${patientId}`, `Practitioner/${time.providerForeignId}`, `Location/${ROOM}`].map(
-          (reference) => ({ actor: { reference }, status: 'accepted' }),
-        ),
-      });
-      return appointment.id;
+    addAppointment: (time, patientId) => addAppointment(time, patientId),
+    addAppointmentAgain: async (id, time, patientId) => void (await addAppointment(time, patientId, id)),
+    async deleteAppointment(id) {
+      const appointment = await server.get(`Appointment/${id}`);
+      await server.remove(`Appointment/${id}`);
+      await freeSlotOf(appointment);
     },
     async cancelAppointment(id) {
-      const appointment = await server.edit(`Appointment/${id}`, (one) => ({ ...one, status: 'cancelled' }));
-      const slot = slotOf(appointment);
-      if (slot) await server.edit(slot, (one) => ({ ...one, status: 'free' }));
+      await freeSlotOf(await server.edit(`Appointment/${id}`, (one) => ({ ...one, status: 'cancelled' })));
     },
     async countByMarker(kind, marker) {
       const type = kind === 'patient' ? 'Patient' : 'Appointment';
@@ -183,16 +196,35 @@ function frontDesk(server: ForeignServer): FrontDesk {
   };
 }
 
-export async function startFhirBench(args: string[] = [], slotCount = 160): Promise<Bench & { server: ForeignServer }> {
+export type FhirBench = Bench & { server: ForeignServer; proxy: FaultProxy };
+
+/** A server that shows us nothing says so with a total of none and no further page. */
+const PAGES = jsonPages(['entry'], () => ({ total: 0, link: [] }));
+
+export async function startFhirBench(
+  args: string[] = [],
+  slotCount = 260,
+  config: Parameters<typeof fhirConfig>[1] = {},
+): Promise<FhirBench> {
   const server = await startFhirServer(args);
-  await seedPractice(server, slotCount);
   const proxy = await startFaultProxy(server.url);
-  const connector = fhir.connect(fhirConfig(proxy.url));
+  // A server that is left running would keep the test file from ending.
+  const connector = await connected().catch(async (error) => {
+    await proxy.close();
+    await server.close();
+    throw error;
+  });
+  async function connected() {
+    await seedPractice(server, slotCount);
+    return fhir.connect(fhirConfig(proxy.url, config));
+  }
   return {
     server,
     connector,
     timeoutMs: TIMEOUT_MS,
+    morePatientsThanFit: 120,
     proxy,
+    faults: httpFaults(proxy, TIMEOUT_MS, PAGES),
     desk: frontDesk(server),
     async close() {
       await connector.close();

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { type Connector, Unavailable, type Write } from '../../src/connectors/connector.ts';
 import { fhir } from '../../src/connectors/fhir/connector.ts';
 import { type AuthorizationServer, startAuthorizationServer } from '../peers/authorization-server.ts';
-import { readAll } from './conformance.ts';
+import { readAll } from './bench-actions.ts';
 import {
   type ForeignServer,
   fhirConfig,

@@ -1,7 +1,6 @@
-/** What is particular to FHIR, against the foreign server: its slots, its paging, its lax flavour, its validity. */
+/** What is particular to FHIR, against the foreign server: its slots, its paging, its lax flavour. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, it } from 'node:test';
 import {
   type Batch,
@@ -9,17 +8,16 @@ import {
   type Cursor,
   HrsNonsense,
   type NewAppointment,
-  type NewPatient,
   OutcomeUnknown,
   Unavailable,
   type Write,
 } from '../../src/connectors/connector.ts';
-import { composeAppointment, composeBlock, composePatient } from '../../src/connectors/fhir/compose.ts';
 import { fhir } from '../../src/connectors/fhir/connector.ts';
 import type { AppointmentRecord, AvailabilityRecord } from '../../src/domain/records.ts';
 import { isWrite } from '../harness/fault-proxy.ts';
-import { type Bench, readAll } from './conformance.ts';
+import { readAll } from './bench-actions.ts';
 import {
+  type FhirBench,
   type Foreign,
   type ForeignServer,
   fhirConfig,
@@ -58,12 +56,13 @@ async function pass(connector: Connector): Promise<Batch[]> {
 }
 
 describe('fhir, with a strict server', () => {
-  let bench: Bench & { server: ForeignServer };
+  let bench: FhirBench;
   let server: ForeignServer;
   let connector: Connector;
   before(async () => {
-    bench = await startFhirBench();
-    ({ server, connector } = bench);
+    bench = await startFhirBench([], 160);
+    ({ server } = bench);
+    connector = fhir.connect(fhirConfig(bench.proxy.url, { requestTimeoutMs: 5_000 }));
     await server.create({ resourceType: 'Patient', id: 'patient-1', name: [{ family: 'Ordinary' }] });
   });
   after(() => bench?.close());
@@ -205,7 +204,7 @@ describe('fhir, with a strict server', () => {
       [{ search: { mode: 'outcome' }, resource: { resourceType: 'OperationOutcome', issue: [{ severity: 'error' }] } }],
       'none',
     ];
-    const isAppointments = ({ url }: { url: string }) => url.startsWith('/Appointment?_sort');
+    const isAppointments = ({ url }: { url: string }) => url.startsWith('/Appointment?date');
     for (const entry of entries) {
       const edit = (json: unknown) => ({ ...(json as object), entry });
       bench.proxy.arm({ kind: 'edit', edit }, { when: isAppointments });
@@ -397,7 +396,8 @@ describe('fhir, with a strict server', () => {
     const isMetadata = ({ url }: { url: string }) => url === '/metadata';
     const edit = (json: unknown) => ({ ...(json as object), fhirVersion: '5.0.0' });
     bench.proxy.arm({ kind: 'edit', edit }, { when: isMetadata });
-    assert.deepEqual(await connector.check(now()), { ok: false, message: 'This server speaks FHIR 5.0.0, not R4.' });
+    const fresh = fhir.connect(fhirConfig(bench.proxy.url));
+    assert.deepEqual(await fresh.check(now()), { ok: false, message: 'This server speaks FHIR 5.0.0, not R4.' });
     bench.proxy.arm({ kind: 'answer', status: 401 }, { when: ({ url }) => url.startsWith('/Location') });
     assert.match((await connector.check(now())).message, /credentials/);
   });
@@ -424,7 +424,7 @@ describe('fhir, with a strict server', () => {
 });
 
 describe('fhir, with a server that ignores If-Match', () => {
-  let bench: Bench & { server: ForeignServer };
+  let bench: FhirBench;
   before(async () => {
     bench = await startFhirBench(['--flavour', 'lax', '--paging', 'none', '--max-count', '40'], 24);
   });
@@ -448,54 +448,6 @@ describe('fhir, with a server that ignores If-Match', () => {
     await bench.desk.addPatients(Array.from({ length: 41 }, (_, i) => `P${i}`));
     const last = (await pass(bench.connector)).at(-1);
     assert.deepEqual([last?.complete, last?.cursor], [false, null]);
-  });
-});
-
-describe('fhir, what we write', () => {
-  const { Fhir } = createRequire(import.meta.url)('fhir') as {
-    Fhir: new () => { validate(resource: object, options: object): { valid: boolean; messages: object[] } };
-  };
-  const validator = new Fhir();
-  const marker = randomUUID();
-  const patient: NewPatient = {
-    firstName: 'Ada',
-    middleName: 'Mary',
-    lastName: 'Lovelace',
-    email: 'ada@example.org',
-    dateOfBirth: '1990-02-28',
-    gender: 'Female',
-    phoneNumber: '2125550100',
-    cellPhoneNumber: '2125550101',
-    homePhoneNumber: '2125550102',
-    workPhoneNumber: '2125550103',
-    addressLine1: '1 Harbour Street',
-    addressLine2: 'Floor 2',
-    city: 'New York',
-    state: 'NY',
-    zipCode: '10004',
-    guarantorForeignId: null,
-    locationForeignId: SITE,
-    providerForeignId: PRACTITIONER,
-  };
-  const bare = Object.fromEntries(Object.keys(patient).map((name) => [name, null])) as unknown as NewPatient;
-
-  for (const [what, resource] of Object.entries({
-    'a full patient': composePatient(patient, marker),
-    'a patient with only a name': composePatient({ ...bare, firstName: 'Ada', lastName: 'L' }, marker),
-    'an appointment': composeAppointment(booking(), marker, ROOM, ['slot-1', 'slot-2']),
-    'an appointment without room, slots and note': composeAppointment(booking({ note: null }), marker, null, []),
-    'a block': composeBlock(booking({ patientForeignId: null, unavailable: true }), marker, 'schedule-1'),
-  })) {
-    it(`is valid: ${what}`, () => {
-      const { valid, messages } = validator.validate(resource, { errorOnUnexpected: true });
-      assert.ok(valid, JSON.stringify(messages));
-    });
-  }
-
-  it('is refused by the same validator when it is wrong', () => {
-    const { participant: _, ...wrong } = composeAppointment(booking(), marker, ROOM, []);
-    assert.equal(validator.validate(wrong, { errorOnUnexpected: true }).valid, false);
-    assert.equal(validator.validate({ ...composeBlock(booking(), marker, 's'), status: 'open' }, {}).valid, false);
   });
 });
 

@@ -35,7 +35,11 @@ let patientId: number;
 const scope = (query = '') => `subdomain=harbour${query}`;
 
 before(async () => {
-  [server, database, receiver] = await Promise.all([startFhirServer(), createTestDatabase(), startReceiver()]);
+  [server, database, receiver] = await Promise.all([
+    startFhirServer(['--subscriptions']),
+    createTestDatabase(),
+    startReceiver(),
+  ]);
   await seedPractice(server, 8);
   await server.create({
     resourceType: 'Patient',
@@ -104,7 +108,7 @@ function book(slot: Body, patient: number) {
   return api('POST', `/appointments?${scope(`&location_id=${locationId}`)}`, { appt });
 }
 
-test('the loop against a FHIR server: slot, booking, webhook, confirm, the front desk, cancel', async () => {
+test('the loop against a FHIR server: slot, booking, webhook, confirm, the front desk, move, cancel', async () => {
   const open = await slots();
   assert.equal(open.length, 8);
   const booked = await book(open[2], patientId);
@@ -130,10 +134,18 @@ test('the loop against a FHIR server: slot, booking, webhook, confirm, the front
   await server.edit(`Appointment/${data.appointment.foreign_id}`, (one) => ({ ...one, comment: 'bring X-rays' }));
   await heard('appointment_updated', (d) => d.appointment.id === id && d.appointment.note === 'bring X-rays');
 
+  const move = { start_time: open[4].time, end_time: open[4].end_time };
+  const asked = await api('PATCH', `/appointments/${id}?${scope()}`, { appt: move }, { 'nex-api-version': 'v3.0.0' });
+  assert.equal(asked.status, 200, JSON.stringify(asked.body));
+  await until('the move', async () => (await server.get('Slot/slot-2')).status === 'free');
+  const moved: Foreign = await server.get(`Appointment/${data.appointment.foreign_id}`);
+  assert.deepEqual([Date.parse(moved.start), moved.comment], [Date.parse(open[4].time), 'bring X-rays']);
+  assert.equal((await server.get('Slot/slot-4')).status, 'busy');
+
   await api('PATCH', `/appointments/${id}?${scope()}`, { appt: { cancelled: true } });
   await heard('appointment_updated', (d) => d.appointment.id === id && d.appointment.cancelled);
   assert.equal((await server.get(`Appointment/${data.appointment.foreign_id}`)).status, 'cancelled');
-  assert.equal((await server.get('Slot/slot-2')).status, 'free');
+  assert.equal((await server.get('Slot/slot-4')).status, 'free');
   await until('the slot is offered again', async () => (await slots()).length === 8);
 });
 
@@ -167,4 +179,25 @@ test('a slot that staff take meanwhile ends in failed, with the reason', async (
   assert.equal(data.reason_code, 'slot_taken');
   const { body } = await api('GET', `/appointments/${id}?${scope()}`);
   assert.equal(body.data.deleted, true);
+});
+
+test('what people delete in the FHIR server is heard of by its call, and is gone', async () => {
+  const [open] = await slots();
+  const visit: Foreign = await server.create({
+    resourceType: 'Appointment',
+    status: 'booked',
+    start: new Date(Date.parse(open?.time) + 86_400_000).toISOString(),
+    end: new Date(Date.parse(open?.end_time) + 86_400_000).toISOString(),
+    participant: [
+      { actor: { reference: 'Patient/pat-1' }, status: 'accepted' },
+      { actor: { reference: `Practitioner/${PRACTITIONER}` }, status: 'accepted' },
+    ],
+  });
+  const listed = async () => {
+    const query = scope(`&location_id=${locationId}&start=2040-01-01&end=2040-01-31&per_page=100`);
+    return (await api('GET', `/appointments?${query}`)).body.data.find((one: Body) => one.foreign_id === visit.id);
+  };
+  await until('the appointment', listed);
+  await server.remove(`Appointment/${visit.id}`);
+  await heard('appointment_updated', (d) => d.appointment.foreign_id === visit.id && d.appointment.deleted);
 });

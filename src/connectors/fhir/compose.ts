@@ -12,40 +12,52 @@ function identifier(marker: string): Json[] {
   return [{ system: MARKER_SYSTEM, value: marker }];
 }
 
-/** `null` instead of an empty list: FHIR has no empty lists either. */
+/** What no text in FHIR may have (R4, datatypes.html#string). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about them
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
+
+/** The text as FHIR can have it; `null` instead of one of spaces, for it has no empty texts either. */
+export function said(text: string | null): string | null {
+  return text?.replace(CONTROL, '').toWellFormed().trim() || null;
+}
+
+/** `null` instead of an empty list: nor has it empty lists. */
 function filled<Item>(items: Item[]): Item[] | null {
   return items.length > 0 ? items : null;
 }
 
 export function composePatient(patient: NewPatient, marker: string): Json {
-  const { cellPhoneNumber, homePhoneNumber, workPhoneNumber, phoneNumber, email } = patient;
-  const hasKind = [cellPhoneNumber, homePhoneNumber, workPhoneNumber].includes(phoneNumber);
+  const { gender, dateOfBirth, providerForeignId } = patient;
+  const [cell, home, work, phone] = [
+    said(patient.cellPhoneNumber),
+    said(patient.homePhoneNumber),
+    said(patient.workPhoneNumber),
+    said(patient.phoneNumber),
+  ];
   const telecom = [
-    phoneNumber !== null && !hasKind ? { system: 'phone', value: phoneNumber } : null,
-    cellPhoneNumber === null ? null : { system: 'phone', value: cellPhoneNumber, use: 'mobile' },
-    homePhoneNumber === null ? null : { system: 'phone', value: homePhoneNumber, use: 'home' },
-    workPhoneNumber === null ? null : { system: 'phone', value: workPhoneNumber, use: 'work' },
-    email === null ? null : { system: 'email', value: email },
-  ].filter((point) => point !== null);
-  const lines = [patient.addressLine1, patient.addressLine2].filter((line) => line !== null);
+    { system: 'phone', value: [cell, home, work].includes(phone) ? null : phone },
+    { system: 'phone', value: cell, use: 'mobile' },
+    { system: 'phone', value: home, use: 'home' },
+    { system: 'phone', value: work, use: 'work' },
+    { system: 'email', value: said(patient.email) },
+  ].filter(({ value }) => value !== null);
   const address = present({
-    line: filled(lines),
-    city: patient.city,
-    state: patient.state,
-    postalCode: patient.zipCode,
+    line: filled([said(patient.addressLine1), said(patient.addressLine2)].filter((line) => line !== null)),
+    city: said(patient.city),
+    state: said(patient.state),
+    postalCode: said(patient.zipCode),
   });
-  const given = [patient.firstName, patient.middleName].filter((name) => name !== null && name !== '');
+  const given = [said(patient.firstName), said(patient.middleName)].filter((name) => name !== null);
   return present({
     resourceType: 'Patient',
     identifier: identifier(marker),
     active: true,
-    name: [present({ use: 'official', family: patient.lastName || null, given: filled(given) })],
+    name: [present({ use: 'official', family: said(patient.lastName), given: filled(given) })],
     telecom: filled(telecom),
-    gender: patient.gender?.toLowerCase(),
-    birthDate: patient.dateOfBirth,
+    gender: gender?.toLowerCase(),
+    birthDate: dateOfBirth,
     address: Object.keys(address).length > 0 ? [address] : null,
-    generalPractitioner:
-      patient.providerForeignId === null ? null : [{ reference: `Practitioner/${patient.providerForeignId}` }],
+    generalPractitioner: providerForeignId === null ? null : [{ reference: `Practitioner/${providerForeignId}` }],
   });
 }
 
@@ -76,7 +88,7 @@ export function composeAppointment(
     start: appointment.startAt,
     end: appointment.endAt,
     slot: filled(slotIds.map((id) => ({ reference: `Slot/${id}` }))),
-    comment: appointment.note || null,
+    comment: said(appointment.note),
     participant,
   });
 }
@@ -89,6 +101,6 @@ export function composeBlock(appointment: NewAppointment, marker: string, schedu
     status: 'busy-unavailable',
     start: appointment.startAt,
     end: appointment.endAt,
-    comment: appointment.note || null,
+    comment: said(appointment.note),
   });
 }

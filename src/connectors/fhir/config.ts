@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isZone } from '../../domain/zone.ts';
+import { QUIRKS, type Vendor } from './quirks.ts';
 import { readSigningKey } from './signing-key.ts';
 import { isTokenUrl, MAX_TOKEN_URL_LENGTH } from './token-url.ts';
 
@@ -78,6 +79,11 @@ export const fhirConfigSchema = z.strictObject({
     .refine(isBaseUrl, 'must be an http(s) URL without query, fragment or credentials')
     .meta({ title: 'Address of the FHIR server', examples: ['https://ehr.example.org/fhir/R4'] }),
   auth: auth.meta({ title: 'Credentials' }),
+  /** Whose server it is: some do less than R4 says, or want it differently. */
+  vendor: z
+    .enum(Object.keys(QUIRKS) as [Vendor, ...Vendor[]])
+    .default('generic')
+    .meta({ title: 'Maker of the server', examples: ['generic'] }),
   /** Zone of a site that does not tell its own. */
   timeZone: z
     .string()
@@ -94,6 +100,8 @@ export const fhirConfigSchema = z.strictObject({
     .regex(/^[A-Za-z0-9.-]{1,64}$/)
     .meta({ title: 'Id of the site on that server' })
     .optional(),
+  /** What the server signs its calls to us with; with it, a call without that signature is refused. */
+  subscriptionSecret: visibleAscii(255).min(16).meta({ title: 'Secret of the notices', writeOnly: true }).optional(),
   requestTimeoutMs: z.number().int().min(100).max(120_000).default(10_000),
 });
 

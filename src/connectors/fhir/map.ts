@@ -127,7 +127,8 @@ export function mapDirectory(resources: DirectoryResources, settings: DirectoryS
   return directory;
 }
 
-function isRoomType(location: Resource): boolean {
+/** Is it something that a visit takes place in, rather than a site? */
+export function isRoomType(location: Resource): boolean {
   const types = codes(location.physicalType);
   if (types.some((type) => SITE_TYPES.includes(type))) return false;
   return types.some((type) => ROOM_TYPES.includes(type)) || text(object(location.partOf).reference) !== null;
@@ -464,8 +465,11 @@ function siteOf(locationId: string | undefined, directory: Directory): string | 
   return directory.rooms.get(locationId)?.locationForeignId ?? null;
 }
 
-function hasUnknownModifier(resource: Resource): boolean {
-  return objects(resource.modifierExtension).length > 0;
+/** Also in a participant, and rules for reading the whole that we do not know (`implicitRules`). */
+/** Does it mean something else than it says, in a way that we do not know? */
+export function hasUnknownModifier(resource: Resource): boolean {
+  const parts = [resource, ...objects(resource.participant)];
+  return parts.some((part) => objects(part.modifierExtension).length > 0) || text(resource.implicitRules) !== null;
 }
 
 function isSetAside(resource: Resource, isInactive: boolean): boolean {
