@@ -12,6 +12,8 @@ const BENCHES: Record<string, () => Promise<{ measure(): Promise<Figure[]> }>> =
   bookings: () => import('./bookings.ts'),
   races: () => import('./races.ts'),
   ingest: () => import('./ingest.ts'),
+  hl7: () => import('./hl7.ts'),
+  fhir: () => import('./fhir.ts'),
   webhooks: () => import('./webhooks.ts'),
   start: () => import('./start.ts'),
 };

@@ -1,5 +1,4 @@
 /** The one file that knows everyone: opens the parts, hands them to each other, and closes them in order. */
-import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fastify } from 'fastify';
 import type pg from 'pg';
@@ -24,11 +23,15 @@ import { openWakeups } from './jobs/wakeups.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { startSeed } from './seed/start.ts';
-import { type Database, forAll, openDatabase } from './store/database.ts';
+import { type Database, openDatabase } from './store/database.ts';
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts';
+import { messagesOf } from './store/messages.ts';
 import { migrate } from './store/migrate.ts';
+import { getTokenSecret, openSeal, sealSecrets } from './store/sealing.ts';
+import { openBudgets } from './sync/budget.ts';
 import { openConnectors } from './sync/connectors.ts';
 import { identifyConnections } from './sync/identity.ts';
+import { startListening } from './sync/listening.ts';
 import { startSync } from './sync/loop.ts';
 import { startPushes } from './sync/push.ts';
 import { startDeliveries } from './webhooks/deliver.ts';
@@ -113,12 +116,20 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
   const db = open(API_CONNECTIONS);
   const workerDb = open(WORKER_CONNECTIONS);
   await migrate(db.pool);
-  await identifyConnections(db, KINDS, log);
+  // Who runs alone makes the key; one of several would make a key that the others do not have.
+  const seal = await openSeal(db, config, parts.api && parts.worker, log);
+  const tokenSecret = await getTokenSecret(db, seal);
+  const lost = await sealSecrets(db, seal);
+  if (lost.length > 0) log.error({ rows: lost }, 'secrets that do not open: see docs/operating.md');
+  await identifyConnections(db, KINDS, seal, log);
   await warnOfUnboundRole(db, log);
-  const tokenSecret = await readTokenSecret(db);
   const wakeups = await openWakeups(connection as pg.ClientConfig, log);
   closing.push(() => wakeups.close());
-  const connectors = openConnectors(KINDS);
+  const budgets = openBudgets(workerDb);
+  const connectors = openConnectors(KINDS, seal, (id) => ({
+    messages: messagesOf(workerDb, seal, id),
+    budget: budgets.of(id),
+  }));
   closing.push(() => connectors.close());
   const metrics = createMetrics();
   const webhookAddresses = config.allowPrivateWebhooks ? 'any' : parts.demo ? 'loopback' : 'public';
@@ -129,9 +140,10 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
     clock: systemClock,
     log,
     tokenSecret,
+    seal,
     wakeups,
     connectorKinds: KINDS,
-    capabilitiesOf: (row) => connectors.get(row).capabilities,
+    capabilitiesOf: connectors.capabilitiesOf,
     webhookAddresses,
     rateLimiter,
     baseUrl: () => config.publicUrl ?? url,
@@ -164,7 +176,7 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
         kinds: KINDS,
         onDuplicate: (tx, { duplicateId }) => submitRemoval(tx, duplicateId, systemClock.nowMs()),
       }),
-      startDeliveries({ ...worker, addresses: webhookAddresses }),
+      startDeliveries({ ...worker, seal, addresses: webhookAddresses }),
     ];
     const housekeeping = startHousekeeping(workerDb, log);
     const urlOfPush = pushUrlOf(config, url);
@@ -173,11 +185,14 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
       closing.push(() => pushes.stop());
     }
     closing.push(async () => {
+      budgets.close();
       await Promise.all([housekeeping.stop(), ...loops.map((loop) => loop.stop(GRACE_MS))]);
     });
+    const listening = startListening({ ...worker, seal, kinds: KINDS });
+    closing.push(() => listening.stop());
   }
   if (parts.demo) {
-    const practice = { config, db, wakeups, log, url };
+    const practice = { config, db, seal, wakeups, log, url };
     closing.push(await (config.seedFile === null ? startDemo(practice) : startSeed(practice, config.seedFile)));
   }
   return url;
@@ -205,16 +220,4 @@ async function warnOfUnboundRole(db: Database, log: Logger): Promise<void> {
       'the role of DATABASE_URL is not bound by row-level security: use one that is neither superuser nor BYPASSRLS',
     );
   }
-}
-
-/** Made once, by whichever process comes first. */
-async function readTokenSecret(db: Database): Promise<string> {
-  return forAll(db, async (tx) => {
-    await tx
-      .insertInto('instance')
-      .values({ token_secret: randomBytes(32).toString('base64url') })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-    return (await tx.selectFrom('instance').select('token_secret').executeTakeFirstOrThrow()).token_secret;
-  });
 }

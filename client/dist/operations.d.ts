@@ -1064,7 +1064,7 @@ export type PostOnboardingsBody = {
     /** Which institution. */
     subdomain?: string;
     /** Which health record system it works in. */
-    emr_name?: "sandbox" | "fhir" | "athena" | "curve2" | "cloud9" | "denticon" | "dentrix" | "dentrixascend" | "drchrono" | "eaglesoft" | "ecw" | "modmed" | "nextgen" | "opendental";
+    emr_name?: "sandbox" | "fhir" | "hl7v2" | "caldav" | "athena" | "curve2" | "cloud9" | "denticon" | "dentrix" | "dentrixascend" | "drchrono" | "eaglesoft" | "ecw" | "modmed" | "nextgen" | "opendental";
   };
 };
 
@@ -1212,6 +1212,12 @@ export type PostAdminConnectionsBody = {
     sync_cycle_ms?: number;
     /** How often everything is read anew, in milliseconds. */
     full_pass_every_ms?: number;
+    /** How many calls the health record system allows in a minute; null for no limit. */
+    calls_per_minute?: number | null;
+    /** How many calls it allows in an hour; null for no limit. */
+    calls_per_hour?: number | null;
+    /** How many calls it allows in a calendar month; null for no limit. */
+    calls_per_month?: number | null;
   };
 };
 
@@ -1229,8 +1235,13 @@ export type Connection = {
   synced_at: string | null;
   /** Since `synced_at`; null before the first complete pass. */
   lag_seconds: number | null;
-  /** More than two cycles have gone by without a complete pass. */
+  /** How often it is read: `sync_cycle_ms`, or as seldom as its limits of calls ask for. */
+  promised_staleness_seconds: number;
+  /** The same of `full_pass_every_ms`. */
+  promised_full_pass_seconds: number;
+  /** More than twice `promised_staleness_seconds` have gone by without a complete pass. */
   behind: boolean;
+  quota: CallQuota;
   /** A pass is under way. */
   syncing: boolean;
   /** When the next pass may begin; null while paused. */
@@ -1243,6 +1254,19 @@ export type Connection = {
   last_error_code: string | null;
   last_error: string | null;
   push_path: string;
+};
+
+/** Calls made in the minute, hour and month of UTC that are under way; null for what has no limit. */
+export type CallQuota = {
+  minute: CallWindow | null;
+  hour: CallWindow | null;
+  month: CallWindow | null;
+};
+
+export type CallWindow = {
+  limit: number;
+  used: number;
+  resets_at: string;
 };
 
 export type ConnectionDetail = {
@@ -1259,8 +1283,13 @@ export type ConnectionDetail = {
   synced_at: string | null;
   /** Since `synced_at`; null before the first complete pass. */
   lag_seconds: number | null;
-  /** More than two cycles have gone by without a complete pass. */
+  /** How often it is read: `sync_cycle_ms`, or as seldom as its limits of calls ask for. */
+  promised_staleness_seconds: number;
+  /** The same of `full_pass_every_ms`. */
+  promised_full_pass_seconds: number;
+  /** More than twice `promised_staleness_seconds` have gone by without a complete pass. */
   behind: boolean;
+  quota: CallQuota;
   /** A pass is under way. */
   syncing: boolean;
   /** When the next pass may begin; null while paused. */
@@ -1279,6 +1308,8 @@ export type ConnectionDetail = {
     error_code: string;
     error: string | null;
   })[];
+  /** When the last message of the HRS came, where it sends any. */
+  last_message_at: string | null;
 };
 
 export type PatchAdminConnectionsIdBody = {
@@ -1296,6 +1327,12 @@ export type PatchAdminConnectionsIdBody = {
     sync_cycle_ms?: number;
     /** How often everything is read anew, in milliseconds. */
     full_pass_every_ms?: number;
+    /** How many calls the health record system allows in a minute; null for no limit. */
+    calls_per_minute?: number | null;
+    /** How many calls it allows in an hour; null for no limit. */
+    calls_per_hour?: number | null;
+    /** How many calls it allows in a calendar month; null for no limit. */
+    calls_per_month?: number | null;
   };
 };
 
@@ -1316,6 +1353,50 @@ export type SyncRun = {
   error: string | null;
   started_at: string;
   finished_at: string | null;
+};
+
+export type Message = {
+  /** Its place among the messages of the connection, in the order of their arrival. */
+  position: number;
+  /** `out`: one of ours that was acknowledged. */
+  direction: "in" | "out";
+  type: string;
+  control_id: string | null;
+  /** When its sender says that it was made. */
+  sent_at: string | null;
+  stored_at: string;
+  /** Why nothing could be made of it. */
+  problem: string | null;
+  /** Whether its content is still there. */
+  kept: boolean;
+};
+
+export type MessageContent = {
+  /** Its place among the messages of the connection, in the order of their arrival. */
+  position: number;
+  /** `out`: one of ours that was acknowledged. */
+  direction: "in" | "out";
+  type: string;
+  control_id: string | null;
+  /** When its sender says that it was made. */
+  sent_at: string | null;
+  stored_at: string;
+  /** Why nothing could be made of it. */
+  problem: string | null;
+  /** Whether its content is still there. */
+  kept: boolean;
+  /** As it came: UTF-8, or else every byte a character. */
+  content: string | null;
+};
+
+export type PostAdminConnectionsIdReplayBody = {
+  /** Since when; without an offset in UTC. */
+  from: string;
+};
+
+export type Replay = {
+  /** How many are read again. */
+  messages: number;
 };
 
 export type PageInfo = {
@@ -2487,5 +2568,41 @@ export interface Operations {
       id: number;
     };
     data: SyncRun[];
+  };
+  /** The messages kept of a connection, newest first, without their content */
+  'GET /admin/connections/{id}/messages': {
+    params: {
+      /** Its id. */
+      id: number;
+      /** true: only those of which nothing could be made; false: only the others. */
+      problem?: boolean;
+      /** Only the one that its sender calls so. */
+      control_id?: string;
+      /** Only those that arrived at or after this instant. */
+      from?: string;
+      /** Only those before this position. */
+      before?: number;
+      /** Rows of a page. */
+      per_page?: number;
+    };
+    data: Message[];
+  };
+  /** One message with its content, which is patient data */
+  'GET /admin/connections/{id}/messages/{position}': {
+    params: {
+      /** Its id. */
+      id: number;
+      /** Its place among the messages of the connection. */
+      position: number;
+    };
+    data: MessageContent;
+  };
+  /** Read the messages again that arrived at or after an instant and are still kept */
+  'POST /admin/connections/{id}/replay': {
+    params: {
+      /** Its id. */
+      id: number;
+    } & PostAdminConnectionsIdReplayBody;
+    data: Replay;
   };
 }

@@ -6,6 +6,7 @@ import { notFound } from '../errors.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
 import { type Database, forAll, forInstitution, readAll, readInstitution, type Tx } from '../store/database.ts';
+import type { Seal } from '../store/seal.ts';
 import type { Version } from '../views/version.ts';
 import type { RateLimiter } from './rate-limits.ts';
 
@@ -14,6 +15,8 @@ export interface Services {
   clock: Clock;
   log: Logger;
   tokenSecret: string;
+  /** For what is secret in the database. */
+  seal: Seal;
   wakeups: Wakeups;
   /** Null where requests are not limited. */
   rateLimiter: RateLimiter | null;
@@ -39,6 +42,13 @@ export interface Caller {
   institutions: ReachableInstitution[];
 }
 
+export interface Call {
+  /** Names in lower case. */
+  headers: Record<string, string>;
+  /** Null when it is larger than a body may be. */
+  body: Buffer | null;
+}
+
 export interface Context {
   services: Services;
   version: Version;
@@ -52,6 +62,8 @@ export interface Context {
   issueToken(): Promise<string>;
   /** Set while the server itself holds the transaction of an idempotent request. */
   tx: Tx | null;
+  /** The request as it came, on a route with `takesAnyBody`. */
+  call: Call | null;
   /** Run after the answer's transaction has committed: wake-ups, never work. */
   afterCommit: (() => void)[];
 }

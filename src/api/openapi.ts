@@ -150,6 +150,7 @@ function remarksOn(route: Route, version: Version): string {
     );
   }
   if (route.ignoresBody) remarks.push('A body is not looked at.');
+  if (route.takesAnyBody) remarks.push('With a body of any type, or none.');
   return remarks.join(' ');
 }
 

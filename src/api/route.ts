@@ -44,6 +44,8 @@ export interface Route<P extends z.ZodObject = z.ZodObject> {
   onlyV2?: (keyof P['shape'] & string)[];
   /** The request itself is the message: a body of any type is let pass and not looked at. */
   ignoresBody?: boolean;
+  /** A body of any type is let pass and handed over as it is, in `context.call`. */
+  takesAnyBody?: boolean;
   /** Shape of `data` on success, for the documents and the tests; nothing is parsed with it at run time. */
   answer: z.ZodType | ((version: Version) => z.ZodType);
   /** Statuses a success can have. Default 200. */

@@ -2,13 +2,14 @@
  * The HTTP server: authenticate, resolve version and institution, validate, run the route, wrap the answer. Each
  * request takes this one path, so that no route can forget a step.
  */
+import type { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { sql } from 'kysely';
 import { ApiError, type ErrorCode, notFound } from '../errors.ts';
 import { forInstitution, isDatabaseAway, type Tx } from '../store/database.ts';
 import type { Authentication } from './authentication.ts';
 import { MAX_BODY_BYTES, parseForm, parseJsonBody } from './body.ts';
-import type { Caller, Context, ReachableInstitution, Services } from './context.ts';
+import type { Call, Caller, Context, ReachableInstitution, Services } from './context.ts';
 import { wrap, wrapError } from './envelope.ts';
 import { type IdempotencyRequest, readIdempotency, storeAnswer, takeIdempotencyKey } from './idempotency.ts';
 import type { Route } from './route.ts';
@@ -76,17 +77,45 @@ export function createServer(services: Services, authentication: Authentication,
     scope.route({
       method: route.method,
       url: route.path,
-      ...(!route.ignoresBody && { preParsing: refusePacked }),
+      ...(!isUnparsed(route) && { preParsing: refusePacked }),
       handler: (request, reply) => serve(services, authentication, route, request, reply),
     });
-  for (const route of routes) if (!route.ignoresBody) add(server, route);
+  for (const route of routes) if (!isUnparsed(route)) add(server, route);
   server.register(async (scope) => {
     // Never read, whatever its type and size: node discards what is left of a request once it has been answered.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _body, done) => done(null, {}));
     for (const route of routes) if (route.ignoresBody) add(scope, route);
   });
+  server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, body, done) => readBytes(body, (bytes) => done(null, bytes)));
+    for (const route of routes) if (route.takesAnyBody) add(scope, route);
+  });
   return server;
+}
+
+const isUnparsed = (route: Route) => route.ignoresBody || route.takesAnyBody;
+
+/** Gives null for more than a body may be; the rest of that is discarded as it comes. */
+function readBytes(body: Readable, done: (bytes: Buffer | null) => void): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  body.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    else if (size - chunk.length <= MAX_BODY_BYTES) done(null);
+  });
+  body.once('end', () => size <= MAX_BODY_BYTES && done(Buffer.concat(chunks)));
+}
+
+function callOf(request: FastifyRequest): Call {
+  const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+  // Without a body there is nothing to parse, and the framework asks nobody.
+  return {
+    headers: Object.fromEntries(headers),
+    body: request.body === undefined ? Buffer.alloc(0) : (request.body as Buffer | null),
+  };
 }
 
 /** Bodies are small here, and what is packed could unpack to anything. */
@@ -120,7 +149,7 @@ async function serve(
     if (refusal) throw refusal;
   }
   const query = parseForm((request.query as { text?: string }).text ?? '');
-  const body = (request.body ?? {}) as Record<string, unknown>;
+  const body = (route.takesAnyBody ? {} : (request.body ?? {})) as Record<string, unknown>;
   const { params, ignored } = validate(route, version, { path: request.params as object, query, body });
   const subdomain = route.subdomain === 'none' ? undefined : query.subdomain || body.subdomain || undefined;
   if (subdomain !== undefined && !findInstitution(caller, subdomain)) {
@@ -137,6 +166,7 @@ async function serve(
     readsOnly: route.method === 'GET',
     issueToken: () => authentication.issueToken(request.headers.authorization),
     tx: null,
+    call: route.takesAnyBody ? callOf(request) : null,
     afterCommit: [],
   };
   const idempotency = route.idempotent

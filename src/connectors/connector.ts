@@ -14,6 +14,7 @@
  * - Error messages carry no patient data: they reach logs and `hrs_said`.
  */
 import type { z } from 'zod';
+import type { StoredMessage, WireMessage } from '../domain/message.ts';
 import type {
   AppointmentRecord,
   DeletionRecord,
@@ -23,6 +24,8 @@ import type {
   ReasonCode,
   RecordKind,
 } from '../domain/records.ts';
+
+export type { StoredMessage, WireMessage };
 
 /** Where reading got to. Opaque outside the connector that made it; at most 4 kB of JSON. */
 export type Cursor = Record<string, unknown>;
@@ -181,35 +184,14 @@ export interface Connector {
   close(): Promise<void>;
 }
 
-/** A message as it was on the wire, with what must be known of it before anybody reads it. */
-export interface WireMessage {
-  body: Buffer;
-  /** SHA-256 over what makes two messages the same one: a repetition is stored once. */
-  digest: Buffer;
-  /** The sender's own name for it, such as MSH-10; at most 200 characters. */
-  controlId: string | null;
-  /** What it is in the sender's words, such as `SIU^S12`; at most 100 characters. */
-  type: string;
-  /** What it is about, as the kind names it: ids only, at most 255 characters each. */
-  appointmentRef: string | null;
-  patientRef: string | null;
-  /** When the sender says that it made it. */
-  sentAt: string | null;
-}
-
-export interface StoredMessage extends WireMessage {
-  /** Its place among the messages of the connection, from 1, without gaps. */
-  position: number;
-  /** `out` is one of ours, kept because the HRS has acknowledged it. */
-  direction: 'in' | 'out';
-  storedAt: string;
-}
-
 /** The messages of one connection that are still kept, theirs and ours. */
 export interface Messages {
-  /** Those that arrived after `position`, in the order of their arrival. */
+  /** Those that were kept after `position` and still have their content, in order; fewer than `limit` when large. */
   after(position: number, limit: number): Promise<StoredMessage[]>;
-  /** All about these, by `appointmentRef` or `patientRef`, in the order of their arrival; the newest 1,000. */
+  /**
+   * All about these, by `appointmentRef` or `patientRef`, in the order of their arrival: the newest 100 of each, and the
+   * newest 1,000 of all. A body that is past its time is empty.
+   */
   about(refs: { appointments?: string[]; patients?: string[] }): Promise<StoredMessage[]>;
   /** Keeps one of ours that the HRS has acknowledged; a second time does nothing. */
   keepSent(message: WireMessage): Promise<void>;
@@ -225,7 +207,10 @@ export type Purpose = 'write' | 'near' | 'far';
 
 /** How many calls the HRS allows us. */
 export interface Budget {
-  /** Counts one call before it is made. Throws `Unavailable`, with the time to wait, when there is none left for it. */
+  /**
+   * Counts one call before it is made. Throws `QuotaSpent`, with the time to wait, when there is none left for it; who
+   * reads may be kept waiting for up to a minute before.
+   */
   spend(purpose: Purpose): Promise<void>;
 }
 
@@ -300,6 +285,11 @@ export class Unavailable extends Error {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** We have not asked, because our own limits leave no call for it now: says nothing about the HRS. */
+export class QuotaSpent extends Unavailable {
+  override name = 'QuotaSpent';
 }
 
 /** The HRS may or may not have done the work. Look it up; never send it again blindly. */

@@ -46,6 +46,8 @@ export interface ProviderRecord {
   specialty: string | null;
   inactive: boolean;
   locationForeignIds: string[];
+  /** Of a provider we know already these stay as they are, as when an appointment gives only their id. */
+  unsaid?: readonly ('firstName' | 'lastName')[];
 }
 
 export interface OperatoryRecord {

@@ -9,6 +9,7 @@ import type { Clock } from '../../src/clock.ts';
 import { KINDS } from '../../src/connectors/registry.ts';
 import type { Loop } from '../../src/jobs/loop.ts';
 import { forAll } from '../../src/store/database.ts';
+import { openConfig } from '../../src/store/secrets.ts';
 import { openConnectors } from '../../src/sync/connectors.ts';
 import { requestSync, startSync } from '../../src/sync/loop.ts';
 import { startDeliveries } from '../../src/webhooks/deliver.ts';
@@ -17,6 +18,7 @@ import { createKey } from '../harness/practice.ts';
 import { until } from '../harness/program.ts';
 import { startReceiver } from '../harness/receiver.ts';
 import { type Sandbox, startSandbox } from '../harness/sandbox.ts';
+import { SEAL } from '../harness/seal.ts';
 import { SMALL_PRACTICE } from '../sandbox/practice.ts';
 import { makeOnboarding, type Onboarding } from './onboarding.ts';
 
@@ -90,7 +92,13 @@ suite('the page', () => {
         ...['fhir[auth][bearer][token] password', 'fhir[auth][type]=basic', 'fhir[auth][basic][username] text'],
         ...['fhir[auth][basic][password] password', 'fhir[auth][type]=smart', 'fhir[auth][smart][clientId] text'],
         ...['fhir[auth][smart][privateKey] password', 'fhir[auth][smart][keyId] text'],
-        ...['fhir[auth][smart][tokenUrl] text', 'fhir[timeZone] text', 'fhir[locationId] text'],
+        ...['fhir[auth][smart][tokenUrl] text', 'fhir[vendor] text', 'fhir[timeZone] text', 'fhir[locationId] text'],
+        'fhir[subscriptionSecret] password',
+        ...['kind=hl7v2', 'hl7v2[timeZone] text', 'hl7v2[sendingApplication] text', 'hl7v2[sendingFacility] text'],
+        ...['hl7v2[receivingApplication] text', 'hl7v2[receivingFacility] text', 'hl7v2[processingId] text'],
+        ...['kind=caldav', 'caldav[calendarUrl] text', 'caldav[addressBookUrl] text', 'caldav[username] text'],
+        ...['caldav[password] password', 'caldav[timeZone] text', 'caldav[locationName] text'],
+        ...['caldav[providerFirstName] text', 'caldav[providerLastName] text'],
       ],
     );
     assert.ok(!page.html.includes('" checked'), 'nothing is chosen for a system that we do not know');
@@ -175,11 +183,11 @@ suite('connecting', () => {
   let loops: Loop[];
   let connectors: ReturnType<typeof openConnectors>;
   before(() => {
-    connectors = openConnectors(KINDS);
+    connectors = openConnectors(KINDS, SEAL);
     const worker = { db: api.db, clock, log: api.services.log, wakeups: api.services.wakeups };
     loops = [
       startSync({ ...worker, kinds: KINDS, connectors: connectors.get }),
-      startDeliveries({ ...worker, addresses: 'any' }),
+      startDeliveries({ ...worker, seal: SEAL, addresses: 'any' }),
     ];
   });
   after(async () => {
@@ -213,11 +221,12 @@ suite('connecting', () => {
     const connections = await forAll(api.db, (tx) =>
       tx
         .selectFrom('connection')
-        .select(['kind', 'name', 'config'])
+        .select(['id', 'kind', 'name', 'config'])
         .where('institution_id', '=', institution.id)
         .execute(),
     );
-    assert.deepEqual(connections, [
+    const opened = connections.map(({ kind, name, ...row }) => ({ kind, name, config: openConfig(SEAL, row) }));
+    assert.deepEqual(opened, [
       { kind: 'sandbox', name: 'Openchair Sandbox', config: { baseUrl: sandbox.url, apiKey: 'sandbox' } },
     ]);
 

@@ -8,13 +8,21 @@ import type { ConnectorKind } from '../../connectors/connector.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { forAll } from '../../store/database.ts';
 import { createApiKey, findInstitutionIds, newApiKey } from '../../store/keys.ts';
+import { sealConfig } from '../../store/secrets.ts';
 import { takeIdentity } from '../../sync/identity.ts';
 import { requestSync } from '../../sync/loop.ts';
 import type { Context } from '../context.ts';
 import { boolean, id, integer, list, optional, requiredText, text } from '../parameters.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { AlreadyConnected, addConnection, checkHrs, findConfigProblems } from './connecting.ts';
-import { connectionDetailShape, connectionShape, findConnectionDetail, selectConnections } from './connection.ts';
+import { AlreadyConnected, addConnection, type CallLimits, checkConnection, findConfigProblems } from './connecting.ts';
+import {
+  connectionDetailShape,
+  connectionShape,
+  getConnection,
+  getConnectionDetail,
+  listConnections,
+} from './connection.ts';
+import { messageRoutes } from './messages.ts';
 
 const SUBDOMAIN = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
@@ -40,6 +48,18 @@ const runShape = z
 
 /** Enough to see what has been going on; older runs are in the table. */
 const SHOWN_RUNS = 100;
+
+/** How many calls the HRS allows; null lifts a limit. */
+const callLimit = z.preprocess(
+  (value) => (value === '' ? null : value),
+  integer(1, 1_000_000_000).nullable().optional(),
+);
+const callLimits = { calls_per_minute: callLimit, calls_per_hour: callLimit, calls_per_month: callLimit };
+const callLimitsOf = ({ calls_per_minute, calls_per_hour, calls_per_month }: CallLimits): CallLimits => ({
+  calls_per_minute,
+  calls_per_hour,
+  calls_per_month,
+});
 
 const checkShape = z.object({ ok: z.boolean(), message: z.string() }).meta({ id: 'ConnectionCheck' });
 
@@ -180,6 +200,7 @@ export const routes: Route[] = [
         config: z.record(z.string(), z.unknown()),
         sync_cycle_ms: optional(integer(100, 86_400_000)),
         full_pass_every_ms: optional(integer(1_000, 604_800_000)),
+        ...callLimits,
       }),
     }),
     body: ['connection'],
@@ -194,15 +215,16 @@ export const routes: Route[] = [
           .where('subdomain', '=', asked.subdomain)
           .executeTakeFirst();
         if (!institution) throw notFound();
-        const connectionId = await addConnection(tx, {
+        const connectionId = await addConnection(tx, context.services.seal, {
           institutionId: institution.id,
           kind: getKind(context, asked.kind),
           name: asked.name,
           config: asked.config,
           syncCycleMs: asked.sync_cycle_ms,
           fullPassEveryMs: asked.full_pass_every_ms,
+          callLimits: callLimitsOf(asked),
         });
-        return selectConnections(tx, context.nowMs).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
+        return getConnection(tx, connectionId, context.nowMs);
       });
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
       return { status: 201, data: made };
@@ -219,9 +241,7 @@ export const routes: Route[] = [
     params: z.object({}),
     answer: z.array(connectionShape),
     handler: async (context) => ({
-      data: await forAll(context.services.db, (tx) =>
-        selectConnections(tx, context.nowMs).orderBy('connection.id').execute(),
-      ),
+      data: await forAll(context.services.db, (tx) => listConnections(tx, context.nowMs)),
     }),
   }),
 
@@ -235,8 +255,7 @@ export const routes: Route[] = [
     params: z.object({ id: id() }),
     answer: connectionDetailShape,
     handler: async (context, asked) => {
-      const data = await forAll(context.services.db, (tx) => findConnectionDetail(tx, asked.id, context.nowMs));
-      if (!data) throw notFound();
+      const data = await forAll(context.services.db, (tx) => getConnectionDetail(tx, asked.id, context.nowMs));
       return { data };
     },
   }),
@@ -258,6 +277,7 @@ export const routes: Route[] = [
         config: z.record(z.string(), z.unknown()).optional(),
         sync_cycle_ms: optional(integer(100, 86_400_000)),
         full_pass_every_ms: optional(integer(1_000, 604_800_000)),
+        ...callLimits,
       }),
     }),
     body: ['connection'],
@@ -279,12 +299,13 @@ export const routes: Route[] = [
             deletions_accepted: asked.accept_deletions,
             sync_cycle_ms: asked.sync_cycle_ms,
             full_pass_every_ms: asked.full_pass_every_ms,
-            config: asked.config ? JSON.stringify(asked.config) : undefined,
+            ...callLimitsOf(asked),
+            config: asked.config ? sealConfig(context.services.seal, connectionId, asked.config) : undefined,
             sync_due_at: sql<string>`now()`,
           })
           .where('id', '=', connectionId)
           .execute();
-        return selectConnections(tx, context.nowMs).where('connection.id', '=', connectionId).executeTakeFirstOrThrow();
+        return getConnection(tx, connectionId, context.nowMs);
       });
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
       // What has rested while it was paused.
@@ -304,17 +325,10 @@ export const routes: Route[] = [
     answer: checkShape,
     handler: async (context, asked) => {
       const row = await forAll(context.services.db, (tx) =>
-        tx.selectFrom('connection').select(['kind', 'config']).where('id', '=', asked.id).executeTakeFirst(),
+        tx.selectFrom('connection').select(['id', 'kind', 'config']).where('id', '=', asked.id).executeTakeFirst(),
       );
       if (!row) throw notFound();
-      const kind = context.services.connectorKinds.get(row.kind);
-      if (!kind) return { data: { ok: false, message: `This program has no connector of kind ${row.kind}.` } };
-      const [problem] = findConfigProblems(kind, row.config as object);
-      if (problem) {
-        const where = problem.path.join('.') || 'the whole';
-        return { data: { ok: false, message: `Its configuration cannot be used: ${where} ${problem.message}.` } };
-      }
-      return { data: await checkHrs(kind, row.config) };
+      return { data: await checkConnection(context.services.connectorKinds, context.services.seal, row) };
     },
   }),
 
@@ -331,9 +345,8 @@ export const routes: Route[] = [
     handler: async (context, asked) => {
       const data = await forAll(context.services.db, async (tx) => {
         await requestSync(tx, asked.id, asked.full);
-        return selectConnections(tx, context.nowMs).where('connection.id', '=', asked.id).executeTakeFirst();
+        return getConnection(tx, asked.id, context.nowMs);
       });
-      if (!data) throw notFound();
       context.afterCommit.push(() => context.services.wakeups.wake('sync'));
       return { status: 202, data };
     },
@@ -372,4 +385,6 @@ export const routes: Route[] = [
       ),
     }),
   }),
+
+  ...messageRoutes,
 ];

@@ -167,7 +167,7 @@ async function complete(services: Services, link: Link, kind: ConnectorKind, con
       .executeTakeFirst();
     if (!row) return null;
     const { institution_id: institutionId } = row;
-    const id = await addConnection(tx, { institutionId, kind, name: kind.displayName, config });
+    const id = await addConnection(tx, services.seal, { institutionId, kind, name: kind.displayName, config });
     await tx
       .updateTable('onboarding')
       .set((onboarding) => ({
