@@ -170,7 +170,9 @@ function createSegment(raw: string, delimiters: Delimiters, charset: Charset): S
   function rawField(number: number): string {
     if (shift === 1 && number === 1) return delimiters.field;
     fields ??= raw.split(delimiters.field);
-    return fields[number - shift] ?? '';
+    const field = fields[number - shift] ?? '';
+    // No text has its line break there.
+    return shift === 1 && number === 2 ? (field.split(/[\r\n]/, 1)[0] as string) : field;
   }
 
   function repetitions(number: number): string[] {
