@@ -34,6 +34,7 @@ import { identifyConnections } from './sync/identity.ts';
 import { startListening } from './sync/listening.ts';
 import { startSync } from './sync/loop.ts';
 import { startPushes } from './sync/push.ts';
+import { readInCalm, startReceiver } from './sync/receiving.ts';
 import { startDeliveries } from './webhooks/deliver.ts';
 
 /** Two cores answer no faster with more connections; the workers have their own. */
@@ -126,8 +127,9 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
   const wakeups = await openWakeups(connection as pg.ClientConfig, log);
   closing.push(() => wakeups.close());
   const budgets = openBudgets(workerDb);
+  const receiver = startReceiver({ db: workerDb, seal, log, wakeups });
   const connectors = openConnectors(KINDS, seal, (id) => ({
-    messages: messagesOf(workerDb, seal, id),
+    messages: readInCalm(messagesOf(workerDb, seal, id), receiver),
     budget: budgets.of(id),
   }));
   closing.push(() => connectors.close());
@@ -188,7 +190,7 @@ async function start(config: Config, parts: Parts, log: Logger, closing: Closing
       budgets.close();
       await Promise.all([housekeeping.stop(), ...loops.map((loop) => loop.stop(GRACE_MS))]);
     });
-    const listening = startListening({ ...worker, seal, kinds: KINDS });
+    const listening = startListening({ ...worker, seal, kinds: KINDS, receiver });
     closing.push(() => listening.stop());
   }
   if (parts.demo) {

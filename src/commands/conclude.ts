@@ -54,7 +54,8 @@ function end(
       ...(outcome.reason && { reason_code: outcome.reason }),
       message: outcome.message?.slice(0, MAX_MESSAGE_LENGTH) ?? null,
       retryable: outcome.state === 'complete' ? null : (outcome.retryable ?? false),
-      hrs_said: outcome.hrsSaid?.slice(0, MAX_MESSAGE_LENGTH) ?? null,
+      // A write that ran out of time keeps what the HRS has said to its last try.
+      ...(outcome.hrsSaid !== undefined && { hrs_said: outcome.hrsSaid?.slice(0, MAX_MESSAGE_LENGTH) ?? null }),
       finished_at: toIso(nowMs),
       lease_until: null,
       history: withHistory(outcome.state, nowMs),

@@ -83,10 +83,13 @@ export function afterSearchFailed(command: CommandFacts, nowMs: number): NextMov
   return nowMs >= command.expiresMs ? { do: 'finish', state: 'incomplete', reason: 'outcome_unknown' } : null;
 }
 
-/** Doubling from one second, and what the HRS itself asked for when that is longer. */
-export function retryDelayMs(failures: number, askedMs: number | null): number {
+/**
+ * Doubling from one second, and what the HRS itself asked for when that is longer. One that nobody reaches is tried
+ * every 15 s, to be there when it is; one that is there and says that it cannot, ever more seldom, up to 10 min.
+ */
+export function retryDelayMs(failures: number, askedMs: number | null, isThere = false): number {
   return Math.max(
-    Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures, 10), MAX_RETRY_MS),
+    Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures, 10), isThere ? MAX_RESEND_MS : MAX_RETRY_MS),
     Math.min(askedMs ?? 0, MAX_ASKED_MS),
   );
 }

@@ -108,7 +108,7 @@ class Run {
   /** A transaction that counts only while the command is still ours. Returns false when it no longer is. */
   private async record(
     set: Partial<
-      Record<'due_at' | 'sent_at' | 'settles_at' | 'accepted_at' | 'step' | 'lease_until', string | null>
+      Record<'due_at' | 'sent_at' | 'settles_at' | 'accepted_at' | 'step' | 'lease_until' | 'hrs_said', string | null>
     > & {
       attempts?: number;
       failures?: number;
@@ -164,7 +164,7 @@ class Run {
     // Committed before the first byte leaves: whoever takes over knows that it may be out.
     if (
       !(await this.record(
-        { sent_at: toIso(nowMs), settles_at: settlesAt, step, attempts: earlier.attempts + 1 },
+        { sent_at: toIso(nowMs), settles_at: settlesAt, step, attempts: earlier.attempts + 1, hrs_said: null },
         'sent',
       ))
     )
@@ -194,7 +194,7 @@ class Run {
         setWriteStatus(tx, this.assignment.connection, 'red', this.services.clock.nowMs(), this.services.kinds),
       );
     }
-    const delayMs = retryDelayMs(isOurs ? 0 : earlier.failures, error.retryAfterMs);
+    const delayMs = retryDelayMs(isOurs ? 0 : earlier.failures, error.retryAfterMs, error.hrsSaid !== null);
     // Waking at the start instead of after it makes timed_out punctual.
     const untilMs = Math.min(
       this.services.clock.nowMs() + delayMs,
@@ -208,6 +208,7 @@ class Run {
         attempts: earlier.attempts,
         sent_at: earlier.sent_at,
         settles_at: null,
+        hrs_said: error.hrsSaid,
       },
       earlier.state === 'searched' ? 'searched' : 'queued',
     );

@@ -69,7 +69,10 @@ export interface Capabilities {
   /** Its change feed tells of deletions; otherwise they are inferred from complete passes. */
   reportsDeletions: boolean;
   readsAvailabilities: boolean;
-  /** Record kinds a pass from the beginning covers completely: only these may be deleted by absence. */
+  /**
+   * Record kinds a pass from the beginning covers completely: only these may be deleted by absence. What turns out
+   * during a pass not to be covered is taken out before its last batch.
+   */
   readsCompletely: RecordKind[];
 }
 
@@ -197,6 +200,8 @@ export interface Messages {
   keepSent(message: WireMessage): Promise<void>;
   /** Notes with a message why nothing could be made of it; `null` takes that back. No patient data. */
   noteProblem(position: number, problem: string | null): Promise<void>;
+  /** Notes what a message is about, when it is read otherwise than at its arrival. */
+  noteRefs(position: number, refs: Pick<WireMessage, 'appointmentRef' | 'patientRef'>): Promise<void>;
 }
 
 /**
@@ -227,6 +232,7 @@ export const ALONE: Surroundings = {
     about: async () => [],
     keepSent: async () => {},
     noteProblem: async () => {},
+    noteRefs: async () => {},
   },
   budget: { spend: async () => {} },
 };
@@ -281,9 +287,16 @@ export class Unavailable extends Error {
   override name = 'Unavailable';
   /** How long the HRS asked us to wait, if it did. */
   readonly retryAfterMs: number | null;
-  constructor(message: string, retryAfterMs: number | null = null, options?: ErrorOptions) {
+  /** How an HRS that is there put it that it could not, as in `WriteResult`; then it is asked ever more seldom. */
+  readonly hrsSaid: string | null;
+  constructor(
+    message: string,
+    retryAfterMs: number | null = null,
+    { hrsSaid = null, ...options }: ErrorOptions & { hrsSaid?: string | null } = {},
+  ) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
+    this.hrsSaid = hrsSaid;
   }
 }
 

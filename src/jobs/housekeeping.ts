@@ -25,13 +25,18 @@ const RULES: { table: string; condition: string; oldestFirst: string; empties?: 
   },
   { table: 'claim', condition: "end_at < now() - interval '1 day'", oldestFirst: 'id' },
   // A month for questions and for reading again. About an appointment that has not been over for so long, what was said
-  // last is all we know of it: a change of it is written with everything that its messages hold.
+  // last is all we know of it: a change of it is written with everything that its messages hold. So is a booking with
+  // what was last said of its patient, who may come once a year.
   {
     table: 'raw_message',
     empties: 'body',
     condition: `body is not null and stored_at < now() - interval '30 days' and not exists (
       select from appointment where appointment.connection_id = raw_message.connection_id
-        and foreign_id = appointment_ref and end_at > now() - interval '30 days')`,
+        and foreign_id = appointment_ref and end_at > now() - interval '30 days')
+      and (patient_ref is null or stored_at < now() - interval '400 days' or exists (
+        select from raw_message newer where newer.connection_id = raw_message.connection_id
+          and newer.patient_ref = raw_message.patient_ref and newer.position > raw_message.position
+          and newer.body is not null))`,
     oldestFirst: 'stored_at',
   },
   // That there was such a message still says that nothing older is news.

@@ -3,9 +3,10 @@
  * connection. Whoever has read up to one place has read everything before it, because whoever stores holds the
  * connection's `message_head` until it has committed.
  */
-import { type RawBuilder, sql } from 'kysely';
+import { type RawBuilder, sql, type Updateable } from 'kysely';
 import type { StoredMessage, WireMessage } from '../domain/message.ts';
 import { autocommitAll, type Database, forAll, readAll } from './database.ts';
+import type { RawMessageTable } from './schema.ts';
 import { type Seal, SealBroken } from './seal.ts';
 
 export interface Arrival {
@@ -118,6 +119,16 @@ export function messagesOf(db: Database, seal: Seal, connectionId: number) {
     const { rows } = await readAll(db, (tx) => query.execute(tx));
     return rows.map((row) => ({ ...row, body: openBody(seal, connectionId, row) ?? Buffer.alloc(0) }));
   };
+  const note = async (position: number, set: Updateable<RawMessageTable>): Promise<void> => {
+    await forAll(db, (tx) =>
+      tx
+        .updateTable('raw_message')
+        .set(set)
+        .where('connection_id', '=', connectionId)
+        .where('position', '=', position)
+        .execute(),
+    );
+  };
   return {
     /** Of those whose bodies are still kept; fewer than `limit` when they are large, none when there are none. */
     after: (position: number, limit: number) =>
@@ -148,16 +159,11 @@ export function messagesOf(db: Database, seal: Seal, connectionId: number) {
       await storeMessages(db, seal, [{ connectionId, direction: 'out', message }]);
     },
 
-    async noteProblem(position: number, problem: string | null): Promise<void> {
-      await forAll(db, (tx) =>
-        tx
-          .updateTable('raw_message')
-          .set({ problem: problem?.slice(0, MAX_PROBLEM_LENGTH) ?? null })
-          .where('connection_id', '=', connectionId)
-          .where('position', '=', position)
-          .execute(),
-      );
-    },
+    noteProblem: (position: number, problem: string | null) =>
+      note(position, { problem: problem?.slice(0, MAX_PROBLEM_LENGTH) ?? null }),
+
+    noteRefs: (position: number, { appointmentRef, patientRef }: Pick<WireMessage, 'appointmentRef' | 'patientRef'>) =>
+      note(position, { appointment_ref: appointmentRef, patient_ref: patientRef }),
   };
 }
 

@@ -126,7 +126,10 @@ function compareText(mirror: MirrorTable): string {
   for (const { column, to, many, link } of references) {
     const id = many
       ? `array(select r.id from ${to} r where r.connection_id = $2 and r.foreign_id = any(x.${column}) order by r.id)`
-      : `${column}_of.id`;
+      : to === 'patient' && table !== 'patient'
+        ? // What the HRS has under a patient who was merged is the patient's who is left.
+          `coalesce(${column}_of.merged_into_id, ${column}_of.id)`
+        : `${column}_of.id`;
     if (!many) {
       joins.push(lookUp(to, `x.${column}`, `${column}_of`));
       dangling.push(`(x.${column} is not null and ${column}_of.id is null)`);

@@ -234,7 +234,7 @@ async function applyKind(
     if (told) for (const row of rows) written.push({ table: told, old: oldById.get(row.id) as StoredRow, row });
   }
   if (link && linksByRow.size > 0) await writeLinks(tx, mirror, link, connection.institution_id, linksByRow);
-  if (kind === 'patient') await moveUnwritten(tx, [...inserts, ...updates.map(({ row }) => row)], nowIso, written);
+  if (kind === 'patient') await moveMerged(tx, [...inserts, ...updates.map(({ row }) => row)], nowIso, written);
   for (const { arrival, appointmentId } of duplicates) {
     const duplicateId = madeIds.get(arrival.incoming.foreign_id) as number;
     await options.onDuplicate?.(tx, { appointmentId, duplicateId });
@@ -390,23 +390,18 @@ function differs(mirror: MirrorTable, old: StoredRow, row: WrittenRow): boolean 
   });
 }
 
-/** Bookings and alerts of a merged patient that the HRS does not have yet go on under the patient that is left. */
-async function moveUnwritten(
-  tx: Tx,
-  patients: readonly WrittenRow[],
-  nowIso: string,
-  written: Written[],
-): Promise<void> {
+/** Appointments and alerts of a merged patient go on under the patient that is left, whether the HRS says them again or not. */
+async function moveMerged(tx: Tx, patients: readonly WrittenRow[], nowIso: string, written: Written[]): Promise<void> {
   const merged = patients.filter(({ merged_into_id }) => merged_into_id !== null);
   if (merged.length === 0) return;
   const moves = sql`unnest(${merged.map(({ id }) => id)}::bigint[],
     ${merged.map(({ merged_into_id }) => merged_into_id)}::bigint[]) as m (merged_id, left_id)`;
   await sql`
     update patient_alert a set patient_id = m.left_id, updated_at = ${nowIso} from ${moves}
-    where a.patient_id = m.merged_id and a.foreign_id is null and a.deleted_at is null`.execute(tx);
+    where a.patient_id = m.merged_id and a.deleted_at is null`.execute(tx);
   const { rows } = await sql<StoredRow & { old_patient_id: number }>`
     update appointment a set patient_id = m.left_id, updated_at = ${nowIso}, sequence = a.sequence + 1 from ${moves}
-    where a.patient_id = m.merged_id and a.foreign_id is null and a.deleted_at is null
+    where a.patient_id = m.merged_id and a.deleted_at is null
     returning a.*, m.merged_id as old_patient_id`.execute(tx);
   for (const { old_patient_id, ...row } of rows) {
     written.push({

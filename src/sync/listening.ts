@@ -12,7 +12,7 @@ import { type Database, readAll } from '../store/database.ts';
 import type { ConnectionRow } from '../store/schema.ts';
 import type { Seal } from '../store/seal.ts';
 import { parseConfig } from './connectors.ts';
-import { startReceiver } from './receiving.ts';
+import type { Receiver } from './receiving.ts';
 
 /** How soon a port that was taken is tried again, and the longest that a change goes unnoticed. */
 const LOOK_EVERY_MS = 10_000;
@@ -28,9 +28,9 @@ export function startListening(services: {
   log: Logger;
   wakeups: Pick<Wakeups, 'on' | 'wake'>;
   kinds: ReadonlyMap<string, ConnectorKind>;
+  receiver: Receiver;
 }): { stop(): Promise<void> } {
-  const { db, seal, log, wakeups, kinds } = services;
-  const receiver = startReceiver(services);
+  const { db, seal, log, wakeups, kinds, receiver } = services;
   const names = [...kinds.values()].filter((kind) => kind.listen).map((kind) => kind.kind);
   const open = new Map<number, Open>();
   const warned = new Map<string, { count: number; atMs: number }>();

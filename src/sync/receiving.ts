@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import type { Reception, WireMessage } from '../connectors/connector.ts';
+import type { Messages, Reception, WireMessage } from '../connectors/connector.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import type { Logger } from '../logger.ts';
 import { autocommitAll, type Database, isDatabaseAway } from '../store/database.ts';
@@ -29,9 +29,18 @@ const MAX_WAITING_BYTES = 64_000_000;
 /** While messages keep coming a connection is made due this often; the first of them makes it due at once. */
 const MAKE_DUE_EVERY_MS = 200;
 
+/** Senders that wait for each acknowledgement come back well within this. */
+const CALM_MS = 20;
+const MAX_UNREST_MS = 1_000;
+
 export interface Receiver {
   /** Resolves when the message is durably stored, or cannot be; within 4 s, and never rejects. */
   receive(connectionId: number, message: WireMessage): Promise<Reception>;
+  /**
+   * Resolves when nothing has arrived for a moment, and after a second in any case: who sends waits for us, while what
+   * is read has been acknowledged.
+   */
+  calm(): Promise<void>;
   /** Makes connections due: something of theirs has been stored. */
   makeDue(connectionIds: Iterable<number>): void;
   /** Resolves when everything that was received has been answered. */
@@ -54,6 +63,7 @@ export function startReceiver(services: {
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let storing: Promise<void> | null = null;
+  let storedAtMs = Number.NEGATIVE_INFINITY;
   const due = makeDueSoon(services);
 
   function receive(connectionId: number, message: WireMessage): Promise<Reception> {
@@ -89,6 +99,7 @@ export function startReceiver(services: {
       active = Math.min(batch.length + waiting.length, MAX_GATHERED);
     }
     storing = null;
+    storedAtMs = performance.now();
   }
 
   /** Waits for a message of each sender that is active, but hardly any time. */
@@ -129,12 +140,30 @@ export function startReceiver(services: {
     }
   }
 
+  async function calm(): Promise<void> {
+    const untilMs = performance.now() + MAX_UNREST_MS;
+    const isBusy = () => storing !== null || performance.now() < storedAtMs + CALM_MS;
+    while (isBusy() && performance.now() < untilMs) await sleep(CALM_MS);
+  }
+
   return {
     receive,
+    calm,
     makeDue: (connectionIds) => due.make(connectionIds),
     async stop() {
       await storing;
       await due.stop();
+    },
+  };
+}
+
+/** Messages that are read only when `receiver` has a moment for it. */
+export function readInCalm(messages: Messages, receiver: Pick<Receiver, 'calm'>): Messages {
+  return {
+    ...messages,
+    async after(position, limit) {
+      await receiver.calm();
+      return messages.after(position, limit);
     },
   };
 }

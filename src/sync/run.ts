@@ -15,7 +15,7 @@ import {
   HrsNonsense,
   Unavailable,
 } from '../connectors/connector.ts';
-import type { DeletionRecord, HrsRecord } from '../domain/records.ts';
+import type { DeletionRecord, HrsRecord, RecordKind } from '../domain/records.ts';
 import type { Wakeups } from '../jobs/wakeups.ts';
 import { forAll, forInstitution, isDatabaseAway, type Tx } from '../store/database.ts';
 import type { ConnectionRow } from '../store/schema.ts';
@@ -89,7 +89,8 @@ export async function runSync(
     if (!pass.complete) await finishPartial(services, connection, fence, pass);
     return { kind: pass.kind, outcome: pass.complete ? 'complete' : 'partial', ...pass.totals };
   } catch (error) {
-    if (error instanceof FenceLost) {
+    // Where two have written, the one who may no longer do so can be the one who fails, before it looks at the fence.
+    if (error instanceof FenceLost || (!isDatabaseAway(error) && !(await isOurs(services, connectionId, fence)))) {
       services.log.warn({ connection: connectionId }, 'a sync was cut off: another worker has the connection now');
       return null;
     }
@@ -107,6 +108,18 @@ export async function runSync(
   } finally {
     leaving.abort();
   }
+}
+
+async function isOurs({ db }: SyncServices, connectionId: number, fence: number): Promise<boolean> {
+  const row = await forAll(db, (tx) =>
+    tx
+      .selectFrom('connection')
+      .select('id')
+      .where('id', '=', connectionId)
+      .where('sync_fence', '=', fence)
+      .executeTakeFirst(),
+  );
+  return row !== undefined;
 }
 
 async function begin(
@@ -202,16 +215,28 @@ async function* readBatches(
           // The HRS works on the next one while this one is stored.
           if (!complete) asked = ask();
           asked.next.catch(() => {});
+          // What the HRS, as it turned out while it was read, does not give whole, may be there all the same.
+          if (complete) for (const kind of narrowed(pass, connector)) pass.seen?.delete(kind);
           yield { batch: { ...next.value, complete: complete && isLast }, askedMs, whole: from === null };
         }
       } catch (error) {
-        // What the feed no longer knows, the whole tells.
-        if (isLast || !(error instanceof CursorRejected)) throw error;
+        // What the feed does not tell, the whole does. An HRS that fails over one position would do so for ever.
+        if (isLast || signal.aborted || !isOfTheFeed(error)) throw error;
       }
     }
   } catch (cause) {
     throw new HrsFailed('the HRS could not be read', { cause });
   }
+}
+
+function narrowed({ seen }: Pass, { capabilities }: Connector): Set<RecordKind> {
+  return new Set(seen?.keys()).difference(new Set(capabilities.readsCompletely));
+}
+
+/** Can reading from the beginning help? Not when we are to wait. */
+function isOfTheFeed(error: unknown): boolean {
+  if (error instanceof CursorRejected || error instanceof HrsNonsense) return true;
+  return error instanceof Unavailable && error.retryAfterMs === null;
 }
 
 /** What `promise` gives; throws Unavailable when that takes too long, and the signal's reason when it aborts. */

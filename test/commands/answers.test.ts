@@ -77,6 +77,22 @@ suite('a write that is only accepted', () => {
     assert.equal(hrs.sent.length, 1);
   });
 
+  test('is shown with what the HRS said when it could not take it, and is asked ever more seldom', async () => {
+    hrs.script.splice(0, 1, ...Array(9).fill('busy'), 'off');
+    await work(api, hrs, clock, { rounds: 9 });
+    const { state, hrs_said, next_attempt_at } = await write();
+    assert.deepEqual([state, hrs_said], ['queued', 'AE']);
+    const waitsMs = Date.parse(next_attempt_at) - (clock.ms - 60_000);
+    assert.equal(waitsMs, 256_000);
+    await work(api, hrs, clock, { rounds: 1 });
+    assert.equal((await write()).hrs_said, null, 'nobody was there the last time');
+    hrs.script.push('busy');
+    await work(api, hrs, clock, { rounds: 1 });
+    clock.ms = Date.parse(START_AT);
+    await work(api, hrs, clock, { rounds: 1 });
+    assert.deepEqual([...(await endOf()), (await write()).hrs_said], ['timed_out', 'hrs_unreachable', 'AE']);
+  });
+
   test('is not believed when the record does not show it', async () => {
     await work(api, hrs, clock, { rounds: 2 });
     hrs.connector.answerTo = async () => ({

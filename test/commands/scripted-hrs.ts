@@ -19,10 +19,10 @@ import type { AppointmentRow, CommandRow } from '../../src/store/schema.ts';
 import { ALL_CAPABILITIES, type Api } from '../harness/api.ts';
 
 /**
- * `lose`: done, and no answer. `drop`: neither. `off`: certainly not done. `lie`: "done", and not done. `accept`: taken,
+ * `lose`: done, and no answer. `drop`: neither. `off`: certainly not done. `busy`: neither, and it says so. `lie`: "done", and not done. `accept`: taken,
  * and done or refused when `answer` says so. `spent`: not asked, for our limits have no call left for 90 s.
  */
-export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'lie' | 'refuse' | 'accept' | 'spent';
+export type Reply = 'do' | 'lose' | 'drop' | 'off' | 'busy' | 'lie' | 'refuse' | 'accept' | 'spent';
 
 type Answer = Exclude<WriteResult, { outcome: 'accepted' }>;
 
@@ -64,6 +64,7 @@ export function createScriptedHrs() {
         hrs.meanwhile?.();
         hrs.meanwhile = null;
         if (reply === 'off') throw new Unavailable('connection refused');
+        if (reply === 'busy') throw new Unavailable('could not', null, { hrsSaid: 'AE' });
         if (reply === 'spent') throw new QuotaSpent('no call is left', 90_000);
         if (reply === 'lose' || reply === 'drop') throw new OutcomeUnknown('no answer');
         if (reply === 'refuse') return REFUSED;

@@ -1,5 +1,6 @@
 /** A practice whose scheduler speaks HL7 v2: it tells us by MLLP what happens, and takes what we write the same way. */
 import { createServer } from 'node:net';
+import type { Budget } from '../../src/connectors/connector.ts';
 import { hl7v2 } from '../../src/connectors/hl7v2/connector.ts';
 import { formatTs } from '../../src/connectors/hl7v2/time.ts';
 import { type Fault, type FeedFault, startScheduler } from '../peers/hl7-scheduler.ts';
@@ -40,7 +41,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startHl7v2Bench(answer: 'acknowledgment' | 'echo'): Promise<Bench> {
+export async function startHl7v2Bench(answer: 'acknowledgment' | 'echo', budget: Budget): Promise<Bench> {
   const scheduler = await startScheduler();
   const config = configOf({
     listen: { port: await freePort() },
@@ -50,7 +51,7 @@ export async function startHl7v2Bench(answer: 'acknowledgment' | 'echo'): Promis
     },
   });
   const messages = keepMessages(config);
-  const connector = hl7v2.connect(config, { messages, budget: { spend: async () => {} } });
+  const connector = hl7v2.connect(config, { messages, budget });
   const listener = await hl7v2.listen?.(config, {
     receive: async (message) => {
       const before = messages.all.length;

@@ -10,15 +10,16 @@ const impossible: Impossible = {
   ...{ nullAnswer: PUSHED, emptyAnswer: PUSHED, endlessNesting: PUSHED, silentRead: PUSHED },
   ...{ strangerNotFound: PUSHED, movingPage: PUSHED, emptyScope: PUSHED },
   errorAfterWork: 'an AE promises that nothing was done, and its repetition names the same appointment',
+  crossing: 'a message tells one thing alone, and nothing of it is stored over anything',
   quotaForWork: 'HL7 v2 has no way to ask for patience',
 };
 
-conformance('hl7v2, answered by its feed', () => startHl7v2Bench('echo'), {
+conformance('hl7v2, answered by its feed', (budget) => startHl7v2Bench('echo', budget), {
   ...impossible,
   yesWithoutWork: 'patients are taken by their acknowledgement alone, and no feed has to tell of them',
 });
 
-conformance('hl7v2, acknowledged', () => startHl7v2Bench('acknowledgment'), {
+conformance('hl7v2, acknowledged', (budget) => startHl7v2Bench('acknowledgment', budget), {
   ...impossible,
   yesWithoutWork: 'the acknowledgement is the proof',
 });

@@ -54,6 +54,12 @@ test('the order of arrival changes nothing', () => {
   );
 });
 
+test('a clock that is far ahead silences nobody', () => {
+  const booked = openDental({ trigger: 'S12', status: 'Booked', controlId: 'a', at: '20990101080000' });
+  const cancelled = openDental({ trigger: 'S15', status: 'Cancelled', controlId: 'b', at: '20400103080500' });
+  assert.equal(stateOf([booked, cancelled])?.cancelled, true);
+});
+
 test('messages that come once more, also under another control id, change nothing', () => {
   fc.assert(
     fc.property(

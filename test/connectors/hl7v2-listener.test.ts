@@ -178,9 +178,37 @@ test('who sends what is no message for long is cut off', async () => {
   junk.write(Buffer.alloc(2_000_000, 'x'));
   await junk.closed;
   const endless = await peerOf(door);
-  endless.write(Buffer.concat([Buffer.of(0x0b), Buffer.alloc(5_000_000, 'x')]));
+  endless.write(Buffer.concat([Buffer.of(0x0b), Buffer.alloc(70_000_000, 'x')]));
   await endless.closed;
   assert.deepEqual(msaOf(await (await peerOf(door)).send(siu('M1'))), ['AA', 'M1']);
+});
+
+test('a message that is too long is rejected by its name, and the feed goes on', async () => {
+  const door = await openDoor();
+  const peer = await peerOf(door);
+  const ack = await peer.send(siu('LONG', { note: 'n'.repeat(5_000_000) }));
+  assert.deepEqual([...msaOf(ack), ack.split('|').at(-1)?.trim()], ['AR', 'LONG', 'too_long']);
+  assert.deepEqual(msaOf(await peer.send(siu('M1'))), ['AA', 'M1']);
+  assert.equal(door.stored.length, 1);
+});
+
+test('what has begun and not ended is bounded over all ports', async () => {
+  const doors = [await openDoor(), await openDoor()];
+  const peers: Socket[] = [];
+  let closed = 0;
+  for (let at = 0; at < 40; at += 1) {
+    const socket = connect((doors[at % 2] as (typeof doors)[0]).port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      closed += 1;
+    });
+    socket.write(Buffer.concat([Buffer.from('\x0bMSH|^~\\&|HRS|OAK|'), Buffer.alloc(3_000_000, 'x')]));
+    peers.push(socket);
+  }
+  // 64 MB are 21 of them.
+  await until('the others are closed', async () => closed >= 40 - 21);
+  for (const door of doors) assert.deepEqual(msaOf(await (await peerOf(door)).send(siu('M1'))), ['AA', 'M1']);
+  for (const socket of peers) socket.destroy();
 });
 
 test('a sender that does not wait is not read faster than its messages are stored', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { findCharset } from '../../src/connectors/hl7v2/charset.ts';
@@ -192,6 +193,7 @@ test('MSH-18 says what the bytes are', () => {
   assert.equal(noteIn('UNICODE', Buffer.from('Łukasz')), 'Łukasz');
   assert.equal(noteIn('8859/1', latin1('García')), 'García');
   assert.equal(noteIn('ISO-8859-1', latin1('García')), 'García');
+  assert.equal(noteIn('8859/1', Buffer.from('Zoë')), 'Zoë', 'UTF-8 by another name');
   assert.equal(noteIn('8859/2', latin1('\xa3ukasz')), 'Łukasz');
   assert.equal(noteIn('8859/5', latin1('\xb8\xd2\xd0\xdd')), 'Иван');
   assert.equal(noteIn('8859/15', latin1('\xa4')), '€');
@@ -347,6 +349,8 @@ test('every text comes back, from every field, in every character set that can h
         assert.equal(findCharset(charset)?.encode(texts.map(kept).join('')), null);
         return;
       }
+      // Letters that are UTF-8 by chance are read as such, whatever the name says.
+      fc.pre(charset === 'UNICODE UTF-8' || isAscii(bytes) || !isUtf8(bytes));
       const zzz = parseMessage(bytes).first('ZZZ');
       assert.equal(zzz?.value(1) ?? '', kept(texts[0] as string));
       texts.forEach((text, i) => {

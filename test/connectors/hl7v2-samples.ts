@@ -98,7 +98,7 @@ export function keepMessages(config: Hl7v2Config): KeptMessages {
     const known = all.find(({ digest }) => digest.equals(message.digest));
     if (known) return known;
     const position = all.length + 1;
-    const storedAt = new Date(Date.parse('2040-01-02T13:00:00.000Z') + position * 1_000).toISOString();
+    const storedAt = new Date(Date.parse('2040-01-03T13:00:00.000Z') + position * 1_000).toISOString();
     const stored = { ...message, position, direction, storedAt };
     all.push(stored);
     return stored;
@@ -114,6 +114,7 @@ export function keepMessages(config: Hl7v2Config): KeptMessages {
         ({ appointmentRef, patientRef }) =>
           appointments.includes(appointmentRef ?? '') || patients.includes(patientRef ?? ''),
       ),
+    noteRefs: async (position, refs) => void Object.assign(all.find((one) => one.position === position) ?? {}, refs),
     keepSent: async (message) => void keep(message, 'out'),
     noteProblem: async (position, problem) => {
       if (problem === null) problems.delete(position);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
   type Connector,
@@ -12,6 +13,7 @@ import {
 } from '../../src/connectors/connector.ts';
 import type { Hl7v2Config } from '../../src/connectors/hl7v2/config.ts';
 import { hl7v2 } from '../../src/connectors/hl7v2/connector.ts';
+import { createDeframer, frame } from '../../src/connectors/hl7v2/framing.ts';
 import { readHead } from '../../src/connectors/hl7v2/head.ts';
 import { parseMessage } from '../../src/connectors/hl7v2/message.ts';
 import type { AppointmentRecord } from '../../src/domain/records.ts';
@@ -177,7 +179,7 @@ test('a refusal, a failure, and an answer that is not there', async () => {
   const refused = await connector.execute(booking(), signal());
   assert.ok(refused.outcome === 'refused');
   assert.deepEqual([refused.reason, refused.hrsSaid], ['refused_by_hrs', 'AR']);
-  await assert.rejects(connector.execute(booking(), signal()), Unavailable);
+  await assert.rejects(connector.execute(booking(), signal()), { name: 'Unavailable', hrsSaid: 'AE' });
   for (const fault of ['silent', 'wrong id', 'lost']) {
     const write = booking();
     await assert.rejects(connector.execute(write, signal()), OutcomeUnknown, fault);
@@ -239,6 +241,46 @@ test('an echo that cancels at once is a refusal', async () => {
   assert.equal(answer.reason, 'refused_by_hrs');
 });
 
+/** Answers each message with what `say` makes of its MSH-10. */
+async function startAnswering(say: (id: string) => string[]): Promise<number> {
+  const server = createServer((socket) => {
+    const { push } = createDeframer({
+      maxMessageBytes: 10_000,
+      onMessage(body) {
+        for (const text of say(readHead(body)?.controlId ?? '')) socket.write(frame(Buffer.from(text)));
+      },
+      onJunk() {},
+    });
+    socket.on('data', push);
+    socket.on('error', () => {});
+  });
+  server.unref();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as { port: number }).port;
+}
+
+test('a commit proves no write unless that was said, and a response decides whatever its code', async () => {
+  const commit = (id: string) => `MSH|^~\\&|HRS|||||||9|P|2.5\rMSA|CA|${id}\r`;
+  const refusal = (id: string) => `MSH|^~\\&|HRS||||||SRR^S01|9|P|2.5\rMSA|AE|${id}\r`;
+  const port = await startAnswering((id) => [commit(id)]);
+  await connect({ port });
+  const write = booking();
+  assert.deepEqual(await connector.execute(write, signal()), { outcome: 'accepted' });
+  assert.deepEqual(await found(write.marker), [], 'nobody has said that it was taken');
+  assert.equal(await connector.answerTo?.(write, signal()), null);
+  messages.take(openDental({ id: '88', external: `${write.marker}^OPENCHAIR` }));
+  assert.equal((await connector.answerTo?.(write, signal()))?.outcome, 'done');
+  await Promise.all([connector.close(), listener?.close()]);
+
+  await connect({ port, answer: 'commit' });
+  assert.equal((await connector.execute(booking(), signal())).outcome, 'done');
+  await Promise.all([connector.close(), listener?.close()]);
+
+  await connect({ port: await startAnswering((id) => [refusal(id)]), as: 'SRM', answer: 'echo' });
+  const refused = await connector.execute(booking(), signal());
+  assert.deepEqual([refused.outcome, 'hrsSaid' in refused && refused.hrsSaid], ['refused', 'AE']);
+});
+
 test('requests: SRM, answered by their SIU or refused by an SRR', async () => {
   const config = await connect({ as: 'SRM', answer: 'echo', newPatients: false });
   scheduler.feedTo(config.listen?.port ?? null);
@@ -262,6 +304,13 @@ test('requests: SRM, answered by their SIU or refused by an SRR', async () => {
     ].join('\r'),
   );
   assert.equal((await connector.answerTo?.(refused, signal()))?.outcome, 'refused');
+
+  const nameless = booking();
+  await connector.execute(nameless, signal());
+  const answered = readHead(lastReceived())?.controlId;
+  assert.equal(await connector.answerTo?.(nameless, signal()), null);
+  messages.take(`MSH|^~\\&|SCHED||OPENCHAIR||20400102090000||SRR^S01|R2|P|2.4\rMSA|AR|${answered}\rERR|||207`);
+  assert.equal((await connector.answerTo?.(nameless, signal()))?.outcome, 'refused', 'without SCH');
   const confirm = await connector.execute({ kind: 'confirm', marker: randomUUID(), foreignId: write.marker }, signal());
   assert.ok(confirm.outcome === 'refused' && confirm.reason === 'not_supported');
 });

@@ -51,9 +51,9 @@ async function schedule(): Promise<Body[]> {
   if (!location) return [];
   const found = await admin(
     'GET',
-    `/appointments?subdomain=oak&location_id=${location.id}&start=2026-12-01T00:00:00Z&end=2026-12-31T00:00:00Z`,
+    `/appointments?subdomain=oak&location_id=${location.id}&start=2026-12-01T00:00:00Z&end=2026-12-31T00:00:00Z&per_page=50`,
   );
-  return found.body.data;
+  return found.body.data.filter(({ deleted }: Body) => !deleted);
 }
 
 test('what a wrong profile made nothing of is shown, and read again once the profile is right', async () => {
@@ -125,4 +125,26 @@ test('only administrators see messages, and only a kind that has messages reads 
   const refused = await admin('POST', `/admin/connections/${sandbox.body.data.id}/replay`, { from: '2026-01-01' });
   assert.equal(refused.status, 400);
   assert.match(refused.body.error[0], /keeps no messages/);
+});
+
+test('a profile that finds the ids elsewhere: what was made under the old ones goes', async () => {
+  const fromAt = new Date(Date.now() - 1_000).toISOString();
+  const path = `/admin/connections/${connectionId}`;
+  const idsOf = async () => (await schedule()).map(({ foreign_id }) => foreign_id).sort();
+  const known = await idsOf();
+  const peer = await until('the listener', () => connectMllp(port).catch(() => null));
+  const visit = (controlId: string, placer: string) =>
+    siu(controlId).replace(/^SCH\|[^|]*\|[^|]*/m, `SCH|${placer}|ROW-${placer}`);
+  for (const placer of ['A', 'B', 'C'])
+    assert.deepEqual(msaOf(await peer.send(visit(`P${placer}`, placer))), ['AA', `P${placer}`]);
+  peer.close();
+  await until('the appointments', async () => (await idsOf()).length === known.length + 3);
+  const patched = await admin('PATCH', path, { connection: { config: configOf({ appointmentId: ['SCH-1'] }) } });
+  assert.equal(patched.status, 200);
+  const replayed = await admin('POST', `${path}/replay`, { from: fromAt });
+  assert.equal(replayed.status, 202);
+  await until('the new ids alone', async () => {
+    const ids = await idsOf();
+    return ids.length === known.length + 3 && ['A', 'B', 'C'].every((id) => ids.includes(id));
+  });
 });

@@ -243,8 +243,11 @@ describe('records become rows', () => {
     });
   }
 
-  it('moves what is not yet written to the patient that is left after a merge', async () => {
+  it('moves everything to the patient that is left after a merge, whatever the HRS goes on to call them', async () => {
     const { id } = await book();
+    practice.hrs.put(appointmentRecord('A9', { patientForeignId: 'P1' }));
+    await practice.sync();
+    await practice.events();
     practice.hrs.put(patientRecord('P1', { mergedIntoForeignId: 'P2', inactive: true }));
     await practice.sync();
     const [p1, p2] = [await practice.patient('P1'), await practice.patient('P2')];
@@ -252,7 +255,16 @@ describe('records become rows', () => {
     const row = await practice.query((tx) =>
       tx.selectFrom('appointment').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
     );
-    assert.equal(row.patient_id, p2.id);
+    assert.equal(row.patient_id, p2.id, 'what the HRS does not have yet');
+    assert.equal((await practice.appointment('A9')).patient_id, p2.id, 'what it has');
+    const told = (await practice.events()).filter(({ name }) => name.startsWith('appointment'));
+    assert.ok(told.length >= 2 && told.every(({ data }) => data.appointment.patient_id === p2.id));
+
+    practice.hrs.put(appointmentRecord('A9', { patientForeignId: 'P1', note: 'said again' }));
+    await practice.sync();
+    const again = await practice.appointment('A9');
+    assert.deepEqual([again.note, again.patient_id], ['said again', p2.id]);
+    assert.equal((await practice.sync({ full: true })).changed, 0);
   });
 
   it('waits, to the end of the pass, for what a record refers to', async () => {

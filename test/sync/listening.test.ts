@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import { pino } from 'pino';
-import type { ConnectorKind } from '../../src/connectors/connector.ts';
+import { ALONE, type ConnectorKind } from '../../src/connectors/connector.ts';
 import { hl7v2 } from '../../src/connectors/hl7v2/connector.ts';
+import type { Channel } from '../../src/jobs/wakeups.ts';
 import { type Database, forAll, openDatabase, type Tx } from '../../src/store/database.ts';
 import { messagesOf } from '../../src/store/messages.ts';
 import { sealConfig, takeId } from '../../src/store/secrets.ts';
 import { startListening } from '../../src/sync/listening.ts';
+import { readInCalm, startReceiver } from '../../src/sync/receiving.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { connectMllp, framed, msaOf, siu } from '../harness/mllp.ts';
 import { freePort } from '../harness/ports.ts';
@@ -39,26 +41,28 @@ after(async () => {
 function startProcess(on: Database = db) {
   const listeners = new Set<() => void>();
   const lines: string[] = [];
-  const listening = startListening({
+  const services = {
     db: on,
     seal: SEAL,
-    kinds: new Map([[hl7v2.kind, hl7v2 as unknown as ConnectorKind]]),
     log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
     wakeups: {
       wake: () => {},
-      on(_, listener) {
+      on(_: Channel, listener: () => void) {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
     },
-  });
+  };
+  const receiver = startReceiver(services);
+  const kinds = new Map([[hl7v2.kind, hl7v2 as unknown as ConnectorKind]]);
+  const listening = startListening({ ...services, kinds, receiver });
   let stopped: Promise<void> | null = null;
   const stop = () => {
     stopped ??= listening.stop();
     return stopped;
   };
   closing.push(stop);
-  return { stop, lines, wake: () => [...listeners].forEach((listener) => void listener()) };
+  return { stop, lines, receiver, wake: () => [...listeners].forEach((listener) => void listener()) };
 }
 
 const change = (work: (tx: Tx) => Promise<unknown>) => forAll(db, work);
@@ -238,4 +242,28 @@ test('a worker that is killed has lost nothing that it has acknowledged', async 
   const again = await peerOn(port);
   for (const body of all) assert.equal(msaOf(await again.send(body))[0], 'AA');
   assert.deepEqual((await bodiesOf(id)).toSorted(), all.toSorted(), 'each of them once');
+});
+
+test('reading waits until senders have been answered, and not for ever', async () => {
+  const port = await freePort();
+  await connect(port);
+  const { receiver } = startProcess();
+  const messages = readInCalm(ALONE.messages, receiver);
+  const waitedMs = async () => {
+    const startedMs = performance.now();
+    await messages.after(0, 1);
+    return performance.now() - startedMs;
+  };
+  const peer = await peerOn(port);
+  assert.ok((await waitedMs()) < 500, 'nothing has arrived');
+  let sending = true;
+  let answered = 0;
+  const sent = (async () => {
+    for (; sending; answered += 1) await peer.send(siu(`C${answered}`));
+  })();
+  await until('messages to flow', async () => answered > 5);
+  const busyMs = await waitedMs();
+  sending = false;
+  await sent;
+  assert.ok(busyMs > 900 && busyMs < 5_000, `${busyMs} ms`);
 });

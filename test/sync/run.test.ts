@@ -47,6 +47,23 @@ describe('a pass', () => {
     assert.deepEqual(await practice.events(), []);
   });
 
+  it('judges no absence where the HRS, as it turns out, does not give everything', async () => {
+    practice.hrs.remove('appointment', 'A1');
+    const connector = practice.hrs.kind.connect({});
+    const { changes, capabilities } = connector;
+    const { readsCompletely } = capabilities;
+    connector.changes = async function* (...from) {
+      capabilities.readsCompletely = readsCompletely.filter((kind) => kind !== 'appointment');
+      yield* changes(...from);
+    };
+    for (let n = 0; n < 3; n += 1) {
+      // As a program knows it that has just started.
+      capabilities.readsCompletely = readsCompletely;
+      assert.equal((await practice.sync({ full: true })).deleted, 0);
+    }
+    assert.equal(await live(), 100);
+  });
+
   it('deletes nothing when it ends without proof that it saw everything', async () => {
     for (let n = 0; n < 4; n += 1) {
       practice.hrs.faults.stopAfter = 5;
@@ -95,6 +112,14 @@ describe('a pass', () => {
     assert.deepEqual([rest.kind, rest.outcome], ['incremental', 'complete']);
     // Together they read little more than one pass does: its last stamp of the feed twice.
     assert.ok(cut.records + rest.records <= whole.records + 5, `${cut.records} + ${rest.records}`);
+  });
+
+  it('begins anew when the HRS fails over the position that it gave', async () => {
+    for (const error of ['unavailable', 'nonsense', 'rejected'] as const) {
+      practice.hrs.faults.throwAfter = { batches: 0, error };
+      const result = await practice.sync({ full: true });
+      assert.deepEqual([result.kind, result.outcome], ['full', 'complete'], error);
+    }
   });
 
   it('learns in a pass from the beginning what was deleted just before it', async () => {
@@ -179,6 +204,30 @@ describe('a pass', () => {
     assert.deepEqual((await practice.connection()).cursor, before.cursor);
     assert.deepEqual(await practice.events(), []);
     assert.equal(await runSync(practice.services, first.id, first.fence, new AbortController().signal), null);
+  });
+
+  it('tells of no failure once another worker has the connection', async () => {
+    await practice.query((tx) =>
+      tx.updateTable('connection').set({ sync_due_at: '2000-01-01T00:00:00.000Z' }).execute(),
+    );
+    const claimed = await claimConnection(practice.db);
+    assert.ok(claimed);
+    const { connectors } = practice.services;
+    practice.services.connectors = (row) => ({
+      ...connectors(row),
+      async *changes() {
+        await practice.query((tx) =>
+          tx
+            .updateTable('connection')
+            .set((eb) => ({ sync_fence: eb('sync_fence', '+', 1) }))
+            .execute(),
+        );
+        throw new Error('what two of them did at the same time');
+      },
+    });
+    assert.equal(await runSync(practice.services, claimed.id, claimed.fence, new AbortController().signal), null);
+    assert.equal((await practice.connection()).last_error_code, null);
+    assert.doesNotMatch(practice.log.join(''), /"level":50/);
   });
 
   it('can be stopped before it has begun', async () => {

@@ -36,8 +36,8 @@ export function arrivalOf(config: Hl7v2Config, body: Buffer): Arrival {
         digest: digestOf(head, body),
         controlId: head.controlId,
         type: head.type,
-        appointmentRef: storable(appointmentRef),
-        patientRef: storable(patientRef),
+        appointmentRef,
+        patientRef,
         sentAt: parseTs(head.sentAtRaw, config.timeZone),
       },
     };
@@ -66,9 +66,6 @@ function isFrom(expected: { application: string; facility?: string | undefined }
 }
 
 const isPrintable = (text: string) => !/\p{Cc}/u.test(text);
-
-/** An id with a NUL can be no record's. */
-const storable = (ref: string | null) => (ref?.includes('\0') ? null : ref);
 
 /** Some senders use a control id again for another message, so the content counts as well. */
 function digestOf({ sendingApplication, sendingFacility, controlId }: Head, body: Buffer): Buffer {

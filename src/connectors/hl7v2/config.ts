@@ -49,8 +49,11 @@ const send = z.strictObject({
     .optional(),
   /** SIU: we keep the schedule and tell. SRM: they keep it and are asked. */
   as: z.enum(['SIU', 'SRM']).default('SIU').meta({ title: 'Messages we write' }),
-  /** What ends a write: the acknowledgement, or the message in which the HRS itself then tells of the appointment. */
-  answer: z.enum(['acknowledgment', 'echo']).default('acknowledgment').meta({ title: 'What proves a write' }),
+  /**
+   * What ends a write: that the application acknowledges it, or already that somebody on the way has committed to keep
+   * it, or the message in which the HRS itself then tells of the appointment.
+   */
+  answer: z.enum(['acknowledgment', 'commit', 'echo']).default('acknowledgment').meta({ title: 'What proves a write' }),
   /** New patients go as ADT^A28, under our own id until the HRS names both its id and ours. */
   newPatients: z.boolean().default(false).meta({ title: 'Takes new patients by ADT^A28' }),
   /** Texts (MSA-3, else ERR) with which it refuses a time that is taken. HL7 has no code for that. */

@@ -54,7 +54,7 @@ function connect(config: Hl7v2Config, surroundings = ALONE): Connector {
       return execute(config, sender, surroundings, write, signal);
     },
     find: (look) => find(config, messages, look),
-    ...(config.send?.answer === 'echo' && { answerTo: (write) => answerTo(config, messages, write) }),
+    ...(config.send && config.send.answer !== 'commit' && { answerTo: (write) => answerTo(config, messages, write) }),
     close: async () => sender?.close(),
   };
 }

@@ -9,6 +9,7 @@ import { type AppointmentSaid, type Mapping, mapAppointment, NotUnderstood, reco
 import { Hl7Unreadable, type Message, parseMessage } from './message.ts';
 import { foldPatient, type PatientSaid, patientsOf } from './people.ts';
 import { OUR_PROFILE, type State } from './profile.ts';
+import { refsOf } from './refs.ts';
 import type { Timing } from './timing.ts';
 
 /** `SIU^S12` as its two parts. */
@@ -49,7 +50,26 @@ export function readPatients(mapping: Mapping, stored: StoredMessage): PatientSa
   return patientsOf(own, message, typeOf(stored).trigger, siteOf(own, message).id);
 }
 
-const timeOf = ({ sentAt, storedAt }: StoredMessage) => sentAt ?? storedAt;
+/** What the message is about, as the profile now says. A request (SRM) of ours has no SCH, and stays where it is. */
+export function refsNow(mapping: Mapping, stored: StoredMessage): ReturnType<typeof refsOf> {
+  try {
+    const message = readBody(stored);
+    const { appointmentRef, patientRef } = refsOf(mapping, message);
+    return { appointmentRef: message.first('SCH') ? appointmentRef : stored.appointmentRef, patientRef };
+  } catch (error) {
+    if (error instanceof NotUnderstood) return stored;
+    throw error;
+  }
+}
+
+/** Clocks differ, and zones are mistaken for one another; who is further ahead has no clock. */
+const MAX_AHEAD_MS = 86_400_000;
+
+/** When it was made; when it came, where the sender does not say or cannot be right. */
+function timeOf({ sentAt, storedAt }: StoredMessage): string {
+  return sentAt === null || Date.parse(sentAt) > Date.parse(storedAt) + MAX_AHEAD_MS ? storedAt : sentAt;
+}
+
 /**
  * The oldest first. Theirs go by the time at which they were made, so that one that was held up changes nothing; of
  * two made in the same moment a new appointment (S12) comes before what became of it. Ours stand after all that had

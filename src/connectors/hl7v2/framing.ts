@@ -8,6 +8,9 @@ const FS = 0x1c;
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** Of a message that is too long, so that it can still be said which one it was: MSH stands in it. */
+const KEPT_OF_TOO_LONG_BYTES = 4_096;
+
 /**
  * Why bytes were dropped: between two messages; of a message that was begun anew before its end; of a message that
  * is longer than allowed.
@@ -21,6 +24,8 @@ export interface DeframerOptions {
   onMessage(body: Buffer): void;
   /** Called with what was dropped, in one or several parts. The framing bytes, and CR and LF between messages, never count. */
   onJunk(bytes: number, why: JunkReason): void;
+  /** Called at the end of a message that was too long, with its beginning; in its turn among the messages. */
+  onTooLong?(beginning: Buffer): void;
 }
 
 export interface Deframer {
@@ -34,7 +39,7 @@ export interface Deframer {
  * the CR that belongs to it; a VT begins one, even inside another, which is then dropped; what is longer than
  * allowed is dropped up to the next VT. Each byte is looked at once, and holding a message costs at most twice its size.
  */
-export function createDeframer({ maxMessageBytes, onMessage, onJunk }: DeframerOptions): Deframer {
+export function createDeframer({ maxMessageBytes, onMessage, onJunk, onTooLong }: DeframerOptions): Deframer {
   /** Where the bytes that come next belong. */
   let place: 'outside' | 'inside' | 'too_long' = 'outside';
   /** The beginning of a message that came in an earlier chunk: its first `heldBytes` bytes. */
@@ -67,7 +72,7 @@ export function createDeframer({ maxMessageBytes, onMessage, onJunk }: DeframerO
     let at = 0;
     for (let vt = part.indexOf(VT); vt !== -1; vt = part.indexOf(VT, at)) {
       takeContent(part.subarray(at, vt));
-      drop(heldBytes, 'unfinished');
+      if (place === 'inside') drop(heldBytes, 'unfinished');
       letGo();
       place = 'inside';
       at = vt + 1;
@@ -80,13 +85,21 @@ export function createDeframer({ maxMessageBytes, onMessage, onJunk }: DeframerO
       hold(content);
       return;
     }
-    drop(heldBytes + content.length, 'too_long');
-    letGo();
-    place = 'too_long';
+    if (place === 'inside') {
+      const beginning = Buffer.concat([held?.subarray(0, heldBytes) ?? Buffer.alloc(0), content]);
+      drop(beginning.length, 'too_long');
+      held = Buffer.from(beginning.subarray(0, KEPT_OF_TOO_LONG_BYTES));
+      heldBytes = held.length;
+      place = 'too_long';
+    } else drop(content.length, 'too_long');
   }
 
   function finish(): void {
-    if (place === 'inside' && held !== null && heldBytes > 0) onMessage(held.subarray(0, heldBytes));
+    if (held !== null && heldBytes > 0) {
+      const content = held.subarray(0, heldBytes);
+      if (place === 'inside') onMessage(content);
+      else onTooLong?.(content);
+    }
     letGo();
     place = 'outside';
   }
@@ -110,7 +123,7 @@ export function createDeframer({ maxMessageBytes, onMessage, onJunk }: DeframerO
         }
       }
     },
-    pendingBytes: () => heldBytes,
+    pendingBytes: () => (place === 'inside' ? heldBytes : 0),
   };
 }
 

@@ -10,6 +10,7 @@ import { composeAck } from './ack.ts';
 import { type Arrival, acknowledgementsOf, arrivalOf } from './arrival.ts';
 import type { Hl7v2Config } from './config.ts';
 import { createDeframer, frame } from './framing.ts';
+import { type Head, readHead } from './head.ts';
 
 /** A letter with a document inside has a few hundred kB; the whole of an appointment has two. */
 const MAX_MESSAGE_BYTES = 4_000_000;
@@ -24,6 +25,13 @@ const MAX_UNANSWERED = 64;
 const MAX_UNANSWERED_BYTES = 8_000_000;
 /** Bytes that are no message, one after the other: who sends them speaks something else. */
 const MAX_JUNK_BYTES = 1_000_000;
+/** A message that is too long is read to its end, without being kept, so that its sender hears so; not an endless one. */
+const MAX_TOO_LONG_BYTES = 64_000_000;
+/**
+ * Of messages that have begun and not ended, over all ports of the process. Beyond it the peer that holds the most
+ * is closed: a feed sends whole messages, and its next one is small.
+ */
+const MAX_UNFINISHED_BYTES = 64_000_000;
 /** Feeds are silent at night; this finds out whether the peer is still there. */
 const KEEP_ALIVE_MS = 60_000;
 /** What is under way when we are told to stop may be stored and acknowledged. */
@@ -113,6 +121,19 @@ function leastUseful(peers: Map<string, Peer>): Peer | undefined {
   return [...peers.values()].toSorted((a, b) => a.usefulAtMs - b.usefulAtMs || a.connectedAtMs - b.connectedAtMs)[0];
 }
 
+/** Every conversation of the process that holds a message which has not ended, and how much of it. */
+const unfinished = new Map<Socket, number>();
+
+function holdUnfinished(socket: Socket, bytes: number): void {
+  if (bytes === 0) unfinished.delete(socket);
+  else unfinished.set(socket, bytes);
+  const held = [...unfinished].reduce((sum, [, one]) => sum + one, 0);
+  if (held <= MAX_UNFINISHED_BYTES) return;
+  const [largest] = [...unfinished].reduce((most, one) => (one[1] > most[1] ? one : most));
+  unfinished.delete(largest);
+  largest.destroy();
+}
+
 interface Conversation {
   /** Reads no more, and resolves when everything that was read has been acknowledged. */
   finish(): Promise<void>;
@@ -128,31 +149,43 @@ function startConversation(
   let unanswered = 0;
   let unansweredBytes = 0;
   let junkBytes = 0;
+  let tooLongBytes = 0;
   let frameTimer: NodeJS.Timeout | undefined;
   let finishing = false;
 
   const deframer = createDeframer({
     maxMessageBytes: MAX_MESSAGE_BYTES,
-    onMessage(body) {
-      stopFrameTimer();
-      unanswered += 1;
-      unansweredBytes += body.length;
-      // Begun now, so that the messages of a socket are stored in their order; awaited in that order too.
-      const answer = answerTo(body);
-      answered = answered.then(async () => {
-        for (const ack of await answer) if (socket.writable) socket.write(ack);
-        unanswered -= 1;
-        unansweredBytes -= body.length;
-        readOn();
-      });
-    },
+    onMessage: (body) => answerInTurn(body.length, () => answerTo(body)),
     onJunk(bytes, why) {
+      if (bytes > 0) receiving.warn(`bytes that are no message: ${why}`, { bytes });
+      if (why === 'too_long') {
+        tooLongBytes += bytes;
+        if (tooLongBytes > MAX_TOO_LONG_BYTES) socket.destroy();
+        return;
+      }
       stopFrameTimer();
       junkBytes += bytes;
-      if (bytes > 0) receiving.warn(`bytes that are no message: ${why}`, { bytes });
       if (junkBytes > MAX_JUNK_BYTES) socket.destroy();
     },
+    onTooLong(beginning) {
+      tooLongBytes = 0;
+      answerInTurn(beginning.length, async () => answersOf(readHead(beginning), 'reject', 'too_long'));
+    },
   });
+
+  function answerInTurn(bytes: number, look: () => Promise<Buffer[]>): void {
+    stopFrameTimer();
+    unanswered += 1;
+    unansweredBytes += bytes;
+    // Begun now, so that the messages of a socket are stored in their order; awaited in that order too.
+    const answer = look();
+    answered = answered.then(async () => {
+      for (const ack of await answer) if (socket.writable) socket.write(ack);
+      unanswered -= 1;
+      unansweredBytes -= bytes;
+      readOn();
+    });
+  }
 
   async function answerTo(body: Buffer): Promise<Buffer[]> {
     let arrival: Arrival;
@@ -165,7 +198,7 @@ function startConversation(
       return [];
     }
     const { head } = arrival;
-    let decision: 'ok' | 'error' | 'reject' = 'reject';
+    let decision: Decision = 'reject';
     if ('message' in arrival) {
       decision = (await receiving.receive(arrival.message)) === 'unstorable' ? 'error' : 'ok';
       junkBytes = 0;
@@ -175,10 +208,7 @@ function startConversation(
     } else {
       receiving.warn(`a message was rejected: ${arrival.why}`, { bytes: body.length });
     }
-    const text = 'why' in arrival && arrival.why !== null ? { text: arrival.why } : {};
-    return acknowledgementsOf(head, decision).map((code) =>
-      frame(composeAck({ head, code, ...text, nowMs: Date.now(), ownControlId: nextControlId() })),
-    );
+    return answersOf(head, decision, 'why' in arrival ? arrival.why : null);
   }
 
   const isFull = () =>
@@ -195,13 +225,18 @@ function startConversation(
 
   socket.on('data', (chunk: Buffer) => {
     deframer.push(chunk);
+    if (socket.destroyed) return;
+    holdUnfinished(socket, deframer.pendingBytes());
     if (deframer.pendingBytes() > 0) frameTimer ??= setTimeout(() => socket.destroy(), FRAME_MS);
     if (isFull()) socket.pause();
   });
   socket.on('drain', readOn);
   // Some send, say that this was all, and wait for the answer.
   socket.on('end', () => answered.then(() => socket.end()));
-  socket.on('close', stopFrameTimer);
+  socket.on('close', () => {
+    stopFrameTimer();
+    unfinished.delete(socket);
+  });
   socket.on('error', () => {});
 
   return {
@@ -215,6 +250,16 @@ function startConversation(
       });
     },
   };
+}
+
+type Decision = Parameters<typeof acknowledgementsOf>[1];
+
+function answersOf(head: Head | null, decision: Decision, why: string | null): Buffer[] {
+  return acknowledgementsOf(head, decision).map((code) =>
+    frame(
+      composeAck({ head, code, ...(why !== null && { text: why }), nowMs: Date.now(), ownControlId: nextControlId() }),
+    ),
+  );
 }
 
 /** Ours, on acknowledgements: told apart over restarts and processes, and short. */

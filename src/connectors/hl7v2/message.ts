@@ -3,6 +3,7 @@
  * with its own delimiters and its own character set. What cannot be read for certain is not read at all: nothing comes
  * out garbled. What a message means is told in `map.ts`.
  */
+import { isAscii, isUtf8 } from 'node:buffer';
 import { ASCII, type Charset, findCharset, UTF_8, utf16Of } from './charset.ts';
 import { type Delimiters, escapeText, nth, USUAL_DELIMITERS, unescapeText } from './delimiters.ts';
 import { type Head, readHead, startOf } from './head.ts';
@@ -147,7 +148,9 @@ function charsetOf(bytes: Buffer, head: Head, fallback: string): Charset {
   if (names[0]?.toUpperCase() === 'UNICODE UTF-16') throw new Hl7Unreadable('undecodable');
   const charsets = names.map(getCharset);
   // Of several sets the first holds, unless an escape switches; the sets of Japan are all read by one decoder.
-  return charsets.find(({ name }) => name.startsWith('ISO IR')) ?? (charsets[0] as Charset);
+  const named = charsets.find(({ name }) => name.startsWith('ISO IR')) ?? (charsets[0] as Charset);
+  // Many say Latin-1 and write UTF-8. Letters of one byte that happen to be UTF-8 throughout are no word of any language.
+  return named.name.startsWith('8859/') && !isAscii(bytes) && isUtf8(bytes) ? UTF_8 : named;
 }
 
 function getCharset(name: string): Charset {

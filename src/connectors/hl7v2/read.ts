@@ -3,14 +3,25 @@
  * patient is folded anew from all that are about it.
  */
 import type { StoredMessage } from '../../domain/message.ts';
-import type { AppointmentRecord, HrsRecord, PatientRecord } from '../../domain/records.ts';
+import type { AppointmentRecord, DeletionRecord, HrsRecord, PatientRecord } from '../../domain/records.ts';
 import { type Batch, type Cursor, type LookFor, type Messages, Unavailable } from '../connector.ts';
 import type { Hl7v2Config } from './config.ts';
-import { type AppointmentFold, foldAppointment, foldPatientOf, readAppointment, readPatients, typeOf } from './fold.ts';
+import {
+  type AppointmentFold,
+  foldAppointment,
+  foldPatientOf,
+  readAppointment,
+  readPatients,
+  refsNow,
+  typeOf,
+} from './fold.ts';
 import { mapSites, NotUnderstood } from './map.ts';
 
-/** Each gives at most ten records: an appointment, two patients, a provider, a room and five descriptors. */
-const MESSAGES_AT_ONCE = 90;
+/**
+ * Each gives at most twelve records: an appointment, two patients, a provider, a room and five descriptors, and what
+ * the first two were under other ids.
+ */
+const MESSAGES_AT_ONCE = 80;
 /** Refs that are asked for at once: the newest 1,000 messages about them all are told. */
 const REFS_AT_ONCE = 10;
 
@@ -68,7 +79,12 @@ async function recordsOf(
   batch: readonly StoredMessage[],
   rereadTo: number,
   toldOf: Map<string, string>,
-): Promise<HrsRecord[]> {
+): Promise<(HrsRecord | DeletionRecord)[]> {
+  const gone = await readUnderNewIds(
+    config,
+    messages,
+    batch.filter(({ position }) => position <= rereadTo),
+  );
   const appointments = new Map<string, StoredMessage[]>();
   const patients = new Map<string, StoredMessage[]>();
   const note = (map: Map<string, StoredMessage[]>, key: string, stored: StoredMessage) =>
@@ -107,7 +123,34 @@ async function recordsOf(
   // Every appointment names its provider and its room: once in a pass is enough while they are the same.
   const news = [...references].filter(([key, record]) => toldOf.get(key) !== JSON.stringify(record));
   for (const [key, record] of news) toldOf.set(key, JSON.stringify(record));
-  return [...news.map(([, record]) => record), ...others];
+  return [...gone, ...news.map(([, record]) => record), ...others];
+}
+
+/**
+ * A mended profile can find the ids in other places: then messages are kept under the new ones, and what nothing is
+ * left to speak of has never been.
+ */
+async function readUnderNewIds(
+  config: Hl7v2Config,
+  messages: Messages,
+  reread: readonly StoredMessage[],
+): Promise<DeletionRecord[]> {
+  const left = { appointment: new Set<string>(), patient: new Set<string>() };
+  for (const stored of reread) {
+    const refs = refsNow(config, stored);
+    if (refs.appointmentRef === stored.appointmentRef && refs.patientRef === stored.patientRef) continue;
+    if (stored.appointmentRef !== null) left.appointment.add(stored.appointmentRef);
+    if (stored.patientRef !== null) left.patient.add(stored.patientRef);
+    await messages.noteRefs(stored.position, refs);
+  }
+  const gone: DeletionRecord[] = [];
+  for (const kind of ['appointment', 'patient'] as const) {
+    for (const foreignId of left[kind]) {
+      const about = await messages.about({ [`${kind}s`]: [foreignId] });
+      if (about.length === 0) gone.push({ kind: 'deletion', of: kind, foreignId });
+    }
+  }
+  return gone;
 }
 
 /** All that is kept about each of these: by the refs under which messages were kept, and those at hand. */
@@ -133,11 +176,11 @@ async function gather(
 }
 
 /**
- * The messages that say how an appointment is. Ours do where an acknowledgement proves a write; where an echo does,
+ * The messages that say how an appointment is. Ours do where an acknowledgement proves a write, and are kept when it has come; where an echo does,
  * they say only what we wish.
  */
 function counting(config: Hl7v2Config, about: readonly StoredMessage[]): StoredMessage[] {
-  return about.filter(({ direction }) => direction === 'in' || config.send?.answer === 'acknowledgment');
+  return about.filter(({ direction }) => direction === 'in' || config.send?.answer !== 'echo');
 }
 
 /** The appointment under that key as it is now, with the messages about it. */

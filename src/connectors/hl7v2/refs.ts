@@ -118,13 +118,22 @@ function patientIds(segment: Segment, field: number): { id: Id; type: string | n
   return ids;
 }
 
+/** A response need not name the appointment: one that refuses seldom does. Then it is about the message it answers. */
+function requestOf(message: Message): string | null {
+  const answered = message.head.type.startsWith('SRR') ? message.first('MSA') : null;
+  return answered && (textAt(answered, 2)?.slice(0, MAX_KEY_LENGTH) ?? null);
+}
+
+/** An id with a NUL can be no record's. */
+const storable = (ref: string | null) => (ref?.includes('\0') ? null : ref);
+
 /**
  * What a message is about, as `WireMessage` keeps it. Of a merge that is the patient who is retired: it says of them
  * what no other message does.
  */
 export function refsOf(naming: Naming, message: Message): { appointmentRef: string | null; patientRef: string | null } {
   return {
-    appointmentRef: message.first('SCH') ? appointmentKeyOf(naming, message) : null,
-    patientRef: retiredKeyOf(naming, message) ?? patientKeyOf(naming, message),
+    appointmentRef: storable(message.first('SCH') ? appointmentKeyOf(naming, message) : requestOf(message)),
+    patientRef: storable(retiredKeyOf(naming, message) ?? patientKeyOf(naming, message)),
   };
 }

@@ -19,6 +19,7 @@ import { type Ack, type AckCode, meaningOf, readAck } from './ack.ts';
 import { composeAppointment, composePatient, controlIdOf } from './compose.ts';
 import type { Hl7v2Config } from './config.ts';
 import { inOrder, readBody, typeOf } from './fold.ts';
+import { readHead } from './head.ts';
 import { NotUnderstood } from './map.ts';
 import type { Segment } from './message.ts';
 import { findAppointment } from './read.ts';
@@ -39,13 +40,18 @@ export async function execute(
   const prepared = await beforeSending(() => prepare(config, messages, write));
   if ('outcome' in prepared) return prepared;
   await budget.spend('write');
-  const { ack } = await sender.send(prepared.message.body, controlIdOf(write), signal);
+  const { ack, response } = await sender.send(prepared.message.body, controlIdOf(write), signal);
   switch (meaningOf(ack, controlIdOf(write))) {
     case 'accepted':
+      break;
     case 'committed':
+      // It is safe with whoever answers there; whether the HRS takes it, nobody has said. Of a patient nobody ever does.
+      if (config.send?.answer === 'acknowledgment' && write.kind !== 'create_patient') return { outcome: 'accepted' };
       break;
     case 'try_again':
-      throw new Unavailable(`the HRS could not take the message (${ack.code})`);
+      // A response is what the HRS has decided, whatever its code.
+      if (isResponse(response)) return refusal(config, ack.code, ack.text);
+      throw new Unavailable(`the HRS could not take the message (${ack.code})`, null, { hrsSaid: ack.code });
     case 'refused':
       return refusal(config, ack.code, ack.text);
     default:
@@ -56,9 +62,11 @@ export async function execute(
   } catch (error) {
     throw new OutcomeUnknown('a message that was acknowledged could not be kept', { cause: error });
   }
-  const isAnswered = write.kind === 'create_patient' || config.send?.answer === 'acknowledgment';
+  const isAnswered = write.kind === 'create_patient' || config.send?.answer !== 'echo';
   return isAnswered ? { outcome: 'done', foreignId: prepared.foreignId } : { outcome: 'accepted' };
 }
+
+const isResponse = (bytes: Buffer) => readHead(bytes)?.type.startsWith('SRR') ?? false;
 
 /** What the HRS has said since of a write that it had taken; null while it has said nothing. */
 export async function answerTo(config: Hl7v2Config, messages: Messages, write: Write): Promise<Answer | null> {
@@ -69,7 +77,8 @@ export async function answerTo(config: Hl7v2Config, messages: Messages, write: W
   if (record?.cancelled && write.kind === 'create_appointment') {
     return { ...refusal(config, 'AR', null), message: 'the HRS cancelled the appointment at once', hrsSaid: null };
   }
-  const response = about.map((stored) => responseTo(write, stored)).find((found) => found !== null);
+  const nameless = await messages.about({ appointments: [controlIdOf(write)] });
+  const response = [...about, ...nameless].map((stored) => responseTo(write, stored)).find((found) => found !== null);
   return response && !response.code.endsWith('A') ? refusal(config, response.code, response.text) : null;
 }
 
