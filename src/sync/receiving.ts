@@ -53,6 +53,7 @@ interface Waiting extends Arrival {
   answered: boolean;
 }
 
+/** Takes messages for every connection of this process until it is stopped; stores nothing while none comes. */
 export function startReceiver(services: {
   db: Database;
   seal: Seal;

@@ -101,6 +101,20 @@ describe('fhir: notices', () => {
     assert.deepEqual(deletedVisits((await readAll(connector, fresh.cursor)).records), []);
   });
 
+  it('that name very many records are looked at a few at a time', async () => {
+    const { messages, keep } = keeping();
+    const connector = fhir.connect(configOf(server.url), { ...ALONE, messages });
+    const { cursor } = await readAll(connector, null);
+    for (const call of [0, 1, 2]) {
+      const entry = Array.from({ length: 400 }, (_, n) => ({ request: { url: `Appointment/none-${call}-${n}` } }));
+      const body = Buffer.from(JSON.stringify({ resourceType: 'Bundle', type: 'history', entry }));
+      keep(noticeOf(configOf(server.url), { headers: {}, body }) as WireMessage);
+    }
+    const first = await readAll(connector, cursor);
+    assert.equal(deletedVisits(first.records).length, 800);
+    assert.equal(deletedVisits((await readAll(connector, first.cursor)).records).length, 400);
+  });
+
   it('are refused without the right signature', () => {
     const config = configOf(server.url, { subscriptionSecret: SECRET });
     const [call] = calls;
@@ -146,6 +160,8 @@ describe('fhir: notices', () => {
         null,
       ]);
     }
+    const made = { fullUrl: focus.reference, request: { method: 'POST', url: 'Appointment' } };
+    assert.deepEqual(refOf({ resourceType: 'Bundle', type: 'history', entry: [made] }), ['Appointment', 'a1', null]);
     assert.deepEqual(refOf({}, { 'x-medplum-deleted-resource': 'Appointment/a1' }), [
       'Appointment deleted',
       'a1',

@@ -1,6 +1,6 @@
 /** Reading from the foreign FHIR server: windows of days, limits, changes, deletions. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it, mock } from 'node:test';
 import {
   ALONE,
   type Batch,
@@ -284,7 +284,7 @@ describe('fhir: a server that cannot say what has changed', () => {
     assert.equal((known.get('patient ada') as { lastName?: string }).lastName, 'Steele');
   });
 
-  it('is found out when it refuses what it said that it can', async () => {
+  it('is found out when it refuses what it said that it can, and asked again after a day', async () => {
     const able = await startPractice();
     await able.create(visit('soon', inDays(10)));
     const connector = connect(able.proxy.url);
@@ -295,8 +295,15 @@ describe('fhir: a server that cannot say what has changed', () => {
     const fault = { kind: 'answer', status: 400, body: outcome } as const;
     able.proxy.arm(fault, { when: ({ url }) => url.includes('_lastUpdated'), times: 9 });
     await assert.rejects(readAll(connector, null), { name: 'NotUnderstood' });
-    const { records } = await readAll(connector, null);
-    await able.close();
+    const { records, cursor } = await readAll(connector, null);
     assert.deepEqual([idsIn(records, 'patient'), idsIn(records, 'appointment')], [['ada'], ['soon']]);
+    able.proxy.clear();
+    await able.create({ resourceType: 'Patient', id: 'bob', name: [{ family: 'Pine' }] });
+    assert.deepEqual(idsIn((await readAll(connector, cursor)).records, 'patient'), ['ada']);
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 25 * 3_600_000 });
+    const later = await readAll(connector, cursor).finally(() => mock.timers.reset());
+    await able.close();
+    assert.ok(idsIn(later.records, 'patient').includes('bob'));
+    assert.ok(connector.capabilities.readsCompletely.includes('patient'));
   });
 });

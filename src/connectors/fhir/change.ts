@@ -49,7 +49,11 @@ export async function change(writing: Writing, type: string, id: string, edit: E
     const edited = edit(before.resource);
     if (edited === 'refuse') return { kind: 'refused', because: null };
     if (edited === 'already') return { kind: 'done', resource: before.resource };
-    const answer = await put(edited, before.ifMatch, signal);
+    const answer = await put(edited, before.ifMatch, signal).catch((error) => {
+      if (error instanceof OutcomeUnknown) return null;
+      throw error;
+    });
+    if (answer === null) return whatBecame(writing, type, id, edit);
     if (answer.kind === 'conflict') continue;
     if (answer.kind === 'missing') return answer;
     if (answer.kind === 'rejected') return { kind: 'rejected', said: answer.said };
@@ -61,6 +65,13 @@ export async function change(writing: Writing, type: string, id: string, edit: E
     throw new OutcomeUnknown(`the HRS accepted a change of a ${type} that does not show`);
   }
   throw new Unavailable(`a ${type} kept changing while we wanted to change it`);
+}
+
+/** Of a change whose answer was lost: where it shows, what follows it need not wait until the doubt is over. */
+async function whatBecame(writing: Writing, type: string, id: string, edit: Edit): Promise<Edited> {
+  const after = await readBack(writing, type, id);
+  if (after !== null && edit(after) === 'already') return { kind: 'done', resource: after };
+  throw new OutcomeUnknown(`the answer to a change of a ${type} was lost, and it does not show`);
 }
 
 async function readBack({ client, signal }: Writing, type: string, id: string): Promise<Resource | null> {

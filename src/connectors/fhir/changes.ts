@@ -366,6 +366,7 @@ function newPass(reader: Reader, abilities: Quirks, before: Place | null, signal
     while (named.size < MAX_LOOKED_UP) {
       const kept = await messages.after(place.noticePosition, MESSAGES_AT_ONCE);
       for (const message of kept) {
+        if (named.size >= MAX_LOOKED_UP) break;
         place.noticePosition = message.position;
         if (before === null || message.direction === 'out') continue;
         for (const one of noticedIn(message, baseUrl)) {

@@ -25,6 +25,9 @@ import { execute, writesOf } from './write.ts';
  */
 const MIN_SETTLE_MS = 10_000;
 
+/** For so long a refusal to search by `_lastUpdated` is believed: one may have been a proxy's, or a mishap. */
+const REFUSAL_MS = 24 * 3_600_000;
+
 export const fhir: ConnectorKind<FhirConfig> = {
   kind: 'fhir',
   displayName: 'FHIR R4',
@@ -50,7 +53,7 @@ const READ_COMPLETELY: Capabilities['readsCompletely'] = [
 
 function connect(config: FhirConfig, { messages, budget }: Surroundings = ALONE): Connector {
   const client = fhirClient(config, budget);
-  let isSearchable = true;
+  let refusedMs = Number.NEGATIVE_INFINITY;
 
   async function check(signal: AbortSignal): Promise<CheckResult> {
     try {
@@ -97,7 +100,7 @@ function connect(config: FhirConfig, { messages, budget }: Surroundings = ALONE)
         throw new HrsNonsense(`the server speaks another FHIR than R4 (${fhirVersion.slice(0, 20)})`);
       }
       const abilities = await near.abilities(signal);
-      const lastUpdatedSearch = abilities.lastUpdatedSearch && isSearchable;
+      const lastUpdatedSearch = abilities.lastUpdatedSearch && Date.now() - refusedMs > REFUSAL_MS;
       // From now on what the server says that it cannot do is refused before anybody asks it.
       Object.assign(capabilities, writesOf(abilities));
       capabilities.reportsDeletions = abilities.typeHistory && lastUpdatedSearch;
@@ -105,7 +108,7 @@ function connect(config: FhirConfig, { messages, budget }: Surroundings = ALONE)
       return { ...abilities, lastUpdatedSearch };
     },
     onNotSearchable() {
-      isSearchable = false;
+      refusedMs = Date.now();
     },
   };
 

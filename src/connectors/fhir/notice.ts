@@ -167,7 +167,8 @@ function namesInEntry({ resource, fullUrl, request }: Json, baseUrl: string): (N
     return focusesIn(status).map((focus) => nameOf(focus, baseUrl));
   }
   if (isObject(resource)) return [existing(resource)];
-  return [nameOf({ reference: object(request).url ?? fullUrl }, baseUrl)];
+  // Of a record that was just made, the request names only the type.
+  return [nameOf({ reference: object(request).url }, baseUrl) ?? nameOf({ reference: fullUrl }, baseUrl)];
 }
 
 /** R5 lists them in `notificationEvent`; the backport to R4 in nested parameters of that name. */
