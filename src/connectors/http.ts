@@ -164,11 +164,22 @@ function failure(mayHaveActed: boolean, isUnreadable: boolean, message: string):
   return isUnreadable ? new HrsNonsense(message) : new Unavailable(message);
 }
 
-/** The code of the failed system call or of undici. */
+/** The code of the failed system call or of undici, and what it means for whoever entered an address. */
 function faultName(error: Error): string {
   const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' ? code : error.name;
+  if (typeof code !== 'string') return error.name;
+  const [, words] = IN_WORDS.find(([pattern]) => pattern.test(code)) ?? [];
+  return words === undefined ? code : `${words} (${code})`;
 }
+
+const IN_WORDS: readonly [RegExp, string][] = [
+  [/^ECONNREFUSED$/, 'nothing listens at that address'],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'there is no host of that name'],
+  [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/, 'no way leads to that address'],
+  [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/, 'the connection was cut'],
+  [/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, 'there is no https at that address'],
+  [/CERT|^ERR_TLS_|SELF_SIGNED|UNABLE_TO_VERIFY/, 'its certificate is not trusted'],
+];
 
 function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const joined: Record<string, string> = {};

@@ -68,7 +68,10 @@ test('says what is missing or wrong', async () => {
   assert.deepEqual(await refused({ subdomain: 'nobodys' }), [404, 'Resource not found']);
   const [status, message] = await refused({ institution_name: 'x', emr_name: 'paper' });
   assert.equal(status, 400);
-  assert.match(String(message), /^Invalid parameter onboarding\[emr_name\]: must be one of sandbox, fhir, hl7v2, caldav, athena/);
+  assert.match(
+    String(message),
+    /^Invalid parameter onboarding\[emr_name\]: must be one of sandbox, fhir, hl7v2, caldav, athena/,
+  );
   assert.equal((await refused({ institution_name: 'x'.repeat(201) }))[0], 400);
 });
 

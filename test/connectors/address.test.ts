@@ -10,9 +10,12 @@ test('one address has one form', () => {
     'https://ehr.example.org:443/fhir/R4',
     'https://ehr.example.org./fhir/R4//',
     'https://ehr.example.org/fhir/./x/../R4/',
+    'https://ehr.example.org/%66hir/%52%34',
   ];
   assert.deepEqual(new Set(spellings.map(canonicalAddress)), new Set(['https://ehr.example.org/fhir/R4']));
   assert.equal(canonicalAddress('http://127.1:4010/'), 'http://127.0.0.1:4010');
+  assert.equal(canonicalAddress('http://localhost:4010'), 'http://127.0.0.1:4010');
+  assert.equal(canonicalAddress('http://a.org/b%2fc%c3%a4'), 'http://a.org/b%2Fc%C3%A4');
   assert.equal(canonicalAddress('http://[0:0::1]:80'), 'http://[::1]');
 });
 

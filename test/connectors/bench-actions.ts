@@ -160,6 +160,11 @@ export function actionsOn(bench: () => Bench & { patientId: string }, impossible
   return actions;
 }
 
+/** For one wait of `timeoutMs` with what lies around it, and far below the signal's time. */
+export function tooLong(timeoutMs: number): number {
+  return 5 * timeoutMs + 3_000;
+}
+
 /** Reads on from `cursor` to the end of the pass; throws unless it was complete. */
 export async function readAll(
   connector: Connector,

@@ -71,6 +71,7 @@ export const OTHER_FAULTS = {
   recreatedId: 'an id deleted and made again',
   deletion: 'a deletion by people',
   race: 'bookings of one time at one moment',
+  crossing: 'a cancellation by people while a write of ours is under way',
 } as const;
 
 export type FaultName =
@@ -85,7 +86,7 @@ export type Impossible = Partial<Record<FaultName, string>>;
 /** What `arm` can make: the rest is made by the front desk, by `turnOff`, by `meanwhile` or by setting our own clock. */
 export type ArmableFault = Exclude<
   FaultName,
-  'poweredOff' | 'movingPage' | 'clockAhead' | 'clockBehind' | 'recreatedId' | 'deletion' | 'race'
+  'poweredOff' | 'movingPage' | 'crossing' | 'clockAhead' | 'clockBehind' | 'recreatedId' | 'deletion' | 'race'
 >;
 
 export interface Armed {
@@ -102,8 +103,8 @@ export interface Faults {
    * front desk causes from now on.
    */
   arm(fault: ArmableFault, at: number | 'every'): Armed;
-  /** Does `act` when number `at` of what reads has been sent, before the HRS sees it. */
-  meanwhile(at: number, act: () => Promise<void>): Armed;
+  /** Does `act` when number `at` of what reads, or of what writes, has been sent, before the HRS sees it. */
+  meanwhile(of: 'reads' | 'writes', at: number, act: () => Promise<void>): Armed;
   /** Forgets every fault that is still armed. */
   clear(): void;
   /** Nobody listens there until `turnOn`. */

@@ -1,6 +1,7 @@
 /** One person's calendar and address book on a real CalDAV server, and that person at work in both. */
 import { randomUUID } from 'node:crypto';
 import { caldav } from '../../src/connectors/caldav/connector.ts';
+import { ALONE, type Budget } from '../../src/connectors/connector.ts';
 import { type Foreign, startForeign } from '../harness/debian.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import type { Bench, FreeTime, FrontDesk } from './bench.ts';
@@ -50,15 +51,18 @@ export interface CaldavDesk extends FrontDesk {
 
 export type CaldavBench = Bench & { desk: CaldavDesk; proxy: FaultProxy };
 
-export async function startCaldavBench(program: keyof typeof SERVERS): Promise<CaldavBench> {
+export async function startCaldavBench(
+  program: keyof typeof SERVERS,
+  budget: Budget = ALONE.budget,
+): Promise<CaldavBench> {
   const server = await startForeign(program, SERVERS[program]);
-  return benchOn(server).catch(async (error) => {
+  return benchOn(server, budget).catch(async (error) => {
     await server.stop();
     throw error;
   });
 }
 
-async function benchOn(server: Foreign): Promise<CaldavBench> {
+async function benchOn(server: Foreign, budget: Budget): Promise<CaldavBench> {
   const home = `http://127.0.0.1:${server.port}/kim/`;
 
   async function call(method: string, path: string, body: string | null = null, type = 'application/xml') {
@@ -131,6 +135,7 @@ async function benchOn(server: Foreign): Promise<CaldavBench> {
       providerLastName: 'Grey',
       requestTimeoutMs: TIMEOUT_MS,
     }),
+    { ...ALONE, budget },
   );
   return {
     connector,

@@ -4,5 +4,5 @@ import { startCaldavBench } from './caldav-bench.ts';
 import { conformance } from './conformance.ts';
 
 describe('radicale', { skip: missingProgram('radicale', 'radicale') }, () => {
-  conformance('caldav on radicale', () => startCaldavBench('radicale'));
+  conformance('caldav on radicale', (budget) => startCaldavBench('radicale', budget));
 });

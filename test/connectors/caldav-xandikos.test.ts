@@ -4,5 +4,5 @@ import { startCaldavBench } from './caldav-bench.ts';
 import { conformance } from './conformance.ts';
 
 describe('xandikos', { skip: missingProgram('xandikos', 'xandikos') }, () => {
-  conformance('caldav on xandikos', () => startCaldavBench('xandikos'));
+  conformance('caldav on xandikos', (budget) => startCaldavBench('xandikos', budget));
 });

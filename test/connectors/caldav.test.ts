@@ -70,6 +70,67 @@ describe('events of a calendar', () => {
     assert.throws(() => mapped(each), HrsNonsense);
   });
 
+  it('have an end in a zone of its own, or in one that only the item knows', () => {
+    assert.deepEqual(
+      spans('DTSTART;TZID=America/New_York:20400102T090000', 'DTEND;TZID=America/Denver:20400102T080000'),
+      ['2040-01-02T14:00 2040-01-02T15:00'],
+    );
+    const rule = (name: string, from: string, to: string, month: number) =>
+      [`BEGIN:${name}`, 'DTSTART:19700101T020000', `RRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=${month}`]
+        .concat([`TZOFFSETFROM:${from}`, `TZOFFSETTO:${to}`, `END:${name}`])
+        .join('\r\n');
+    const zone = ['BEGIN:VTIMEZONE', 'TZID:Our Time', rule('STANDARD', '-0700', '-0800', 11)]
+      .concat([rule('DAYLIGHT', '-0800', '-0700', 3), 'END:VTIMEZONE', ''])
+      .join('\r\n');
+    const event = calendar('UID:a', 'DTSTART;TZID=Our Time:20400702T090000', 'DURATION:PT1H');
+    const [record] = mapped(event.replace('BEGIN:VEVENT', `${zone}BEGIN:VEVENT`)).records;
+    assert.equal(record?.startAt, '2040-07-02T16:00:00.000Z');
+  });
+
+  it('last as long as they say, also when the clocks are changed meanwhile', () => {
+    assert.deepEqual(spans('DTSTART;TZID=America/New_York:20400310T230000', 'DURATION:PT6H'), [
+      '2040-03-11T04:00 2040-03-11T10:00',
+    ]);
+  });
+
+  it('of a series may be added, left out and moved by times in other zones', () => {
+    const daily = ['DTSTART;TZID=America/New_York:20400102T090000', 'DURATION:PT1H', 'RRULE:FREQ=DAILY;COUNT=4'];
+    // The first two were left out before the series was moved.
+    assert.deepEqual(spans(...daily, 'EXDATE:20400102T130000Z,20400103T130000Z,20400103T140000Z,20400104T140000Z'), [
+      '2040-01-02T14:00 2040-01-02T15:00',
+      '2040-01-05T14:00 2040-01-05T15:00',
+    ]);
+    assert.deepEqual(spans(daily[0] as string, 'DURATION:PT1H', 'RDATE;VALUE=PERIOD:20400109T140000Z/PT2H'), [
+      '2040-01-02T14:00 2040-01-02T15:00',
+      '2040-01-09T14:00 2040-01-09T16:00',
+    ]);
+    const until = ['DTSTART;TZID=America/New_York:20400102T200000', 'DURATION:PT1H'];
+    assert.deepEqual(spans(...until, 'RRULE:FREQ=DAILY;UNTIL=20400104T000000Z'), ['2040-01-03T01:00 2040-01-03T02:00']);
+    const moved = [
+      'BEGIN:VEVENT',
+      'UID:a',
+      'RECURRENCE-ID:20400103T140000Z',
+      'DTSTART:20400103T200000Z',
+      'DURATION:PT1H',
+    ];
+    const series = calendar('UID:a', ...daily).replace(
+      'END:VCALENDAR',
+      [...moved, 'END:VEVENT', 'END:VCALENDAR'].join('\r\n'),
+    );
+    assert.deepEqual(
+      mapped(series).records.map(({ startAt }) => startAt.slice(5, 13)),
+      ['01-02T14', '01-03T20', '01-04T14', '01-05T14'],
+    );
+  });
+
+  it('of a series that no day fits are given up on, and nobody waits long for that', () => {
+    const startedMs = performance.now();
+    const never = calendar('UID:a', 'DTSTART:20400102T140000Z', 'RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30');
+    assert.throws(() => mapped(never), HrsNonsense);
+    assert.ok(performance.now() - startedMs < 5_000);
+    assert.throws(() => mapped(calendar('UID:a', 'DTSTART:20400102T140000Z', 'DURATION:P99999999999D')), HrsNonsense);
+  });
+
   it('that take no time free it', () => {
     const [record] = mapped(
       calendar('UID:a', 'DTSTART:20400102T140000Z', 'DURATION:PT1H', 'TRANSP:TRANSPARENT'),
@@ -97,6 +158,11 @@ it('cards of old and new kinds are patients', () => {
     [four.firstName, four.gender, four.homePhoneNumber, four.nonPatient],
     ['Otis', 'Male', '+1-212-555-0155', true],
   );
+});
+
+it('an address that cannot be decoded leads to a card as it is written', () => {
+  const lines = ['UID:a', 'DTSTART:20400102T140000Z', 'CONTACT;ALTREP="/kim/patients/%E0%A4%A.vcf":Ada'];
+  assert.equal(mapped(calendar(...lines)).records[0]?.patientForeignId, '%E0%A4%A.vcf');
 });
 
 describe('a CalDAV server', { skip: missingProgram('radicale', 'radicale') }, () => {
@@ -141,12 +207,40 @@ describe('a CalDAV server', { skip: missingProgram('radicale', 'radicale') }, ()
     assert.deepEqual(found?.kind === 'appointment' && [found.endAt, found.confirmed], [moved.endAt, true]);
   });
 
+  it('is asked for whole days and times without a zone, too, before a time is taken', async () => {
+    const [patientForeignId = ''] = await bench.desk.addPatients(['Evening']);
+    // Monday evening in New York is Tuesday in UTC.
+    const time = { startAt: '2039-03-02T00:00:00.000Z', endAt: '2039-03-02T00:30:00.000Z' };
+    const appointment = {
+      ...{ ...time, locationForeignId: 'practice', patientForeignId, providerForeignId: 'owner' },
+      ...{ operatoryForeignId: null, descriptorForeignIds: [], unavailable: false, note: null },
+      appointmentsPerTimeslot: 1,
+    };
+    for (const lines of [['DTSTART;VALUE=DATE:20390301'], ['DTSTART:20390301T190000', 'DURATION:PT1H']]) {
+      await bench.desk.put('busy.ics', calendar('UID:busy', ...lines));
+      const write = { kind: 'create_appointment', marker: randomUUID(), appointment } as const;
+      const result = await bench.connector.execute(write, now());
+      assert.equal(result.outcome === 'refused' && result.reason, 'slot_taken', lines[0]);
+    }
+    await bench.desk.remove('busy.ics');
+  });
+
   it('may not bring a document type, or rows of another collection', async () => {
     const evil = (body: string) => body.replace('?>', '?><!DOCTYPE a [<!ENTITY b "c">]>');
     bench.proxy.arm({ kind: 'rewrite', rewrite: evil }, { times: 1 });
     await assert.rejects(collect(bench.connector, null, []), HrsNonsense);
     bench.proxy.arm({ kind: 'rewrite', rewrite: (body) => body.replaceAll('/kim/', '/eve/') }, { times: 1 });
     await assert.rejects(collect(bench.connector, null, []), HrsNonsense);
+  });
+
+  it('is told from a wrong address in plain words', async () => {
+    const said = async (status: number) => {
+      bench.proxy.arm({ kind: 'answer', status }, { times: 1 });
+      return (await bench.connector.check(now())).message;
+    };
+    assert.match(await said(404), /nothing is at that address \(404\)/);
+    assert.match(await said(405), /no answer of a calendar server \(405\)/);
+    assert.match(await said(401), /refuses our credentials \(401\)/);
   });
 
   it('goes on where it had to break off', async () => {

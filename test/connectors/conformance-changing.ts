@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import type { Write } from '../../src/connectors/connector.ts';
+import { OutcomeUnknown, type Write } from '../../src/connectors/connector.ts';
 import { type Actions, assertRefused, getDone, pick, readAll } from './bench-actions.ts';
 
 /** Appointments that stand: moved, described anew, shared. */
 export function changingTests(actions: Actions): void {
-  const { bench, capabilities, bookingAt, execute, createAt, updateOf, stepOn, book, getAppointment, liveAt, able } =
-    actions;
+  const {
+    bench,
+    capabilities,
+    bookingAt,
+    execute,
+    createAt,
+    updateOf,
+    stepOn,
+    book,
+    getAppointment,
+    liveAt,
+    able,
+    faulty,
+  } = actions;
   const desk = () => bench().desk;
 
   able(['reschedule'], 'moves an appointment: its new time is taken, its old one free', async () => {
@@ -57,6 +69,28 @@ export function changingTests(actions: Actions): void {
       assert.deepEqual(await getAppointment(foreignId), { ...booked, note });
     }
   });
+
+  faulty(
+    'crossing',
+    'does not undo what people do in the same moment',
+    async () => {
+      const { confirm, changeNote } = capabilities();
+      const changes: ((foreignId: string) => Write)[] = [
+        ...(confirm ? [(foreignId: string) => stepOn('confirm', foreignId)] : []),
+        ...(changeNote ? [(foreignId: string) => updateOf(foreignId, { note: 'too late' })] : []),
+      ];
+      for (const change of changes) {
+        const foreignId = await book(await desk().takeFreeTime());
+        const crossed = bench().faults.meanwhile('writes', 0, () => desk().cancelAppointment(foreignId));
+        const ended = await execute(change(foreignId)).catch((error) => error);
+        assert.equal(crossed.hits(), 1);
+        await crossed.done;
+        if (ended instanceof Error) assert.ok(ended instanceof OutcomeUnknown, String(ended));
+        assert.equal((await getAppointment(foreignId)).cancelled, true);
+      }
+    },
+    ['createAppointment'],
+  );
 
   able(['createAppointment'], 'lets as many share a time of a provider as each of them allows', async () => {
     const { appointmentsPerTimeslot: most, reschedule } = capabilities();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type AppointmentChanges, OutcomeUnknown, Unavailable, type Write } from '../../src/connectors/connector.ts';
-import { type ArmableFault, DOUBTS, type Marked } from './bench.ts';
-import { type Actions, getDone, pick } from './bench-actions.ts';
+import { type ArmableFault, BAD_ANSWERS, DOUBTS, type Marked } from './bench.ts';
+import { type Actions, getDone, pick, tooLong } from './bench-actions.ts';
 
 const CREATES = {
   patient: 'createPatient',
@@ -142,6 +142,47 @@ export function doubtTests(actions: Actions): void {
     assert.equal(armed.hits(), 1);
     await armed.done;
     getDone(await execute(write));
+  }
+
+  faulty(
+    'silence',
+    'gives up by itself on a write that is never answered',
+    async () => {
+      const write = createAt(await desk().takeFreeTime());
+      bench().faults.arm('silence', 0);
+      const startedMs = performance.now();
+      await bench()
+        .connector.execute(write, AbortSignal.timeout(20_000))
+        .catch(() => {});
+      assert.ok(performance.now() - startedMs < tooLong(bench().timeoutMs));
+    },
+    ['createAppointment'],
+  );
+
+  for (const fault of ['cutRead', 'maintenance', 'serverError'] as const) {
+    faulty(
+      fault,
+      `knows what it has done when it meets ${BAD_ANSWERS[fault]} while it looks before and after`,
+      async () => {
+        for (let at = 0; ; at++) {
+          const write = createAt(await desk().takeFreeTime());
+          const armed = bench().faults.arm(fault, at);
+          const ended = await execute(write).catch((error) => error);
+          bench().faults.clear();
+          if (armed.hits() === 0) break;
+          const copies = await count('appointment', write);
+          if (!(ended instanceof Error)) assert.equal(getDone(ended) && copies, 1);
+          else if (!(ended instanceof OutcomeUnknown)) {
+            assert.ok(ended instanceof Unavailable, `request ${at}: ${ended}`);
+            assert.equal(copies, 0, `request ${at}: it was done, and called undone`);
+          }
+          if (capabilities().marker === 'none') continue;
+          getDone(await execute(write));
+          assert.equal(await count('appointment', write), 1);
+        }
+      },
+      ['createAppointment'],
+    );
   }
 
   faulty(

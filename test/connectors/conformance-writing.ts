@@ -5,6 +5,17 @@ import type { Capabilities, Write } from '../../src/connectors/connector.ts';
 import type { AppointmentRecord, PatientRecord } from '../../src/domain/records.ts';
 import { type Actions, assertRefused, getDone, pick, readAll } from './bench-actions.ts';
 
+/** What a change of its status leaves as it was. */
+const KEPT = [
+  'startAt',
+  'endAt',
+  'patientForeignId',
+  'providerForeignId',
+  'operatoryForeignId',
+  'note',
+  'marker',
+] as const;
+
 /** Records made, found and refused, while nothing goes wrong. */
 export function writingTests(actions: Actions): void {
   const { bench, capabilities, now, bookingAt, execute, createAt, updateOf, stepOn, alertWrite, patientWrite } =
@@ -67,12 +78,16 @@ export function writingTests(actions: Actions): void {
     if (capabilities().confirm) {
       assert.equal(booked.confirmed, false);
       getDone(await execute(stepOn('confirm', foreignId)));
-      assert.equal((await getAppointment(foreignId)).confirmed, true);
+      const confirmed = await getAppointment(foreignId);
+      assert.equal(confirmed.confirmed, true);
+      assert.deepEqual(pick(confirmed, ...KEPT), pick(booked, ...KEPT));
       getDone(await execute(stepOn('confirm', foreignId)));
     }
     if (!capabilities().cancel) return;
     getDone(await execute(stepOn('cancel', foreignId)));
-    assert.equal((await getAppointment(foreignId)).cancelled, true);
+    const cancelled = await getAppointment(foreignId);
+    assert.equal(cancelled.cancelled, true);
+    assert.deepEqual(pick(cancelled, ...KEPT), pick(booked, ...KEPT));
     getDone(await execute(stepOn('cancel', foreignId)));
     getDone(await execute(createAt(time)));
     assert.equal((await liveAt(time)).length, 1);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { z } from 'zod';
+import { ALONE, type Budget } from '../../src/connectors/connector.ts';
 import type { fhirConfigSchema } from '../../src/connectors/fhir/config.ts';
 import { fhir } from '../../src/connectors/fhir/connector.ts';
 import { MARKER_SYSTEM } from '../../src/connectors/fhir/map.ts';
@@ -205,6 +206,7 @@ export async function startFhirBench(
   args: string[] = [],
   slotCount = 260,
   config: Parameters<typeof fhirConfig>[1] = {},
+  budget: Budget = ALONE.budget,
 ): Promise<FhirBench> {
   const server = await startFhirServer(args);
   const proxy = await startFaultProxy(server.url);
@@ -216,7 +218,7 @@ export async function startFhirBench(
   });
   async function connected() {
     await seedPractice(server, slotCount);
-    return fhir.connect(fhirConfig(proxy.url, config));
+    return fhir.connect(fhirConfig(proxy.url, config), { ...ALONE, budget });
   }
   return {
     server,

@@ -1,4 +1,4 @@
 import { conformance } from './conformance.ts';
 import { startFhirBench } from './fhir-bench.ts';
 
-conformance('fhir', () => startFhirBench());
+conformance('fhir', (budget) => startFhirBench([], undefined, {}, budget));

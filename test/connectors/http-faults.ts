@@ -85,7 +85,7 @@ export function httpFaults(
 
   return {
     arm: (fault, at) => arm(made[fault], at, isOfWrites(fault) ? writes : (request) => !writes(request)),
-    meanwhile: (at, act) => arm({ kind: 'meanwhile', act }, at, (request) => !writes(request)),
+    meanwhile: (of, at, act) => arm({ kind: 'meanwhile', act }, at, (request) => writes(request) === (of === 'writes')),
     clear: () => proxy.clear(),
     turnOff: () => proxy.turnOff(),
     turnOn: () => proxy.turnOn(),

@@ -96,6 +96,14 @@ it('knows that nothing was sent when nobody listens, or the name does not exist'
   await fails('http://no-such-host.invalid/', Unavailable, Unavailable);
 });
 
+it('says in plain words what is wrong with an address', async () => {
+  const said = (url: string) => hrsRequest(request(url, false)).catch((error: Error) => error.message);
+  const plain = await serve((_, response) => response.end());
+  assert.match(String(await said('http://127.0.0.1:9/')), /nothing listens at that address \(ECONNREFUSED\)/);
+  assert.match(String(await said('http://no-such-host.invalid/')), /no host of that name|no complete answer/);
+  assert.match(String(await said(plain.replace('http:', 'https:'))), /no https at that address/);
+});
+
 it('knows that nothing was sent when TLS fails', async () => {
   const plain = await serve((_, response) => response.end());
   await fails(plain.replace('http:', 'https:'), Unavailable, Unavailable);

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Seed } from '../../sandbox/seed.ts';
 import {
+  ALONE,
   type Batch,
+  type Budget,
   type Connector,
   type Cursor,
   CursorRejected,
@@ -69,8 +71,14 @@ const SOMEBODY = '1001';
 const hrs = await startSandbox({ seed: PRACTICE });
 after(() => hrs.stop());
 
-const connect = (more: object = {}): Connector =>
-  kind.connect(kind.configSchema.parse({ baseUrl: hrs.url, apiKey: 'sandbox', requestTimeoutMs: PATIENT_MS, ...more }));
+const connect = (more: object = {}, budget = ALONE.budget): Connector =>
+  kind.connect(
+    kind.configSchema.parse({ baseUrl: hrs.url, apiKey: 'sandbox', requestTimeoutMs: PATIENT_MS, ...more }),
+    {
+      ...ALONE,
+      budget,
+    },
+  );
 
 /** A call past the connector that has to work. */
 async function ask(method: string, path: string, body?: object): Promise<Answer['body']> {
@@ -135,9 +143,9 @@ const PAGES = jsonPages(['changes', 'items'], (page) =>
   'items' in page ? { next: null, total: 0 } : { has_more: false },
 );
 
-async function startBench(): Promise<Bench> {
+async function startBench(budget: Budget): Promise<Bench> {
   const proxy = await startFaultProxy(hrs.url);
-  const connector = connect({ baseUrl: proxy.url, requestTimeoutMs: IMPATIENT_MS });
+  const connector = connect({ baseUrl: proxy.url, requestTimeoutMs: IMPATIENT_MS }, budget);
   const faults = httpFaults(proxy, IMPATIENT_MS, PAGES);
   return { connector, timeoutMs: IMPATIENT_MS, morePatientsThanFit: 120, faults, desk, close: () => proxy.close() };
 }

@@ -108,7 +108,10 @@ export function caldavClient(config: CaldavConfig, budget: Budget, purpose: Purp
     const told = response.status === 207 ? readXml(response.xml).multistatus : undefined;
     // One without rows is parsed as an empty text.
     const multistatus = told === '' ? {} : told;
-    if (!isXml(multistatus)) throw new HrsNonsense(`the calendar server answered a read with ${response.status}`);
+    if (!isXml(multistatus)) {
+      const what = response.status === 404 ? 'nothing is at that address' : 'that is no answer of a calendar server';
+      throw new HrsNonsense(`${what} (${response.status})`);
+    }
     return { multistatus, rows: asList(multistatus.response).map((row) => readRow(row, urls[of])) };
   }
 

@@ -5,10 +5,11 @@
  */
 import ICAL from 'ical.js';
 import type { AppointmentRecord, LocationRecord, PatientRecord, ProviderRecord } from '../../domain/records.ts';
-import { isZone, localMsToInstantMs } from '../../domain/zone.ts';
+import { DAY_MS } from '../../domain/zone.ts';
 import { HrsNonsense } from '../connector.ts';
 import type { Item } from './client.ts';
 import type { CaldavConfig } from './config.ts';
+import { bounded, type Occurrence, occurrencesOf } from './series.ts';
 
 /** A calendar and its owner have no ids of their own: there is one of each. */
 export const LOCATION_ID = 'practice';
@@ -20,13 +21,8 @@ const SUFFIXES = { appointment: '.ics', patient: '.vcf' } as const;
 const MARKED = /^openchair-([0-9a-f-]{36})\.(ics|vcf)$/;
 
 /** A series is told from a month ago to a little over a year from now; each pass from the beginning moves that on. */
-const DAY_MS = 86_400_000;
 const PAST_MS = 30 * DAY_MS;
 const FUTURE_MS = 400 * DAY_MS;
-
-/** An event every day since 1980. A series with more is no event of a practice. */
-const MAX_STEPS = 20_000;
-const MAX_OCCURRENCES = 2_000;
 
 export function nameOf(kind: 'appointment' | 'patient', marker: string): string {
   return NAME_PREFIX + marker + SUFFIXES[kind];
@@ -76,48 +72,29 @@ export interface Events {
 /** The events of an item: one, or those of a series near `nowMs`, each with an id of its own. */
 export function mapEvents(item: Item, zone: string, nowMs: number): Events {
   const calendar = parse(item, 'vcalendar');
-  const parts = calendar.getAllSubcomponents('vevent');
-  const changed = parts.filter((part) => part.hasProperty('recurrence-id'));
-  const first = parts.find((part) => !part.hasProperty('recurrence-id'));
-  if (!first) {
-    return {
-      records: changed.map((part) => record(item, part, spanOf(part, zone), occurrenceOf(part, zone))),
-      isSeries: true,
-    };
-  }
-  const event = new ICAL.Event(first, { exceptions: changed, strictExceptions: false });
-  if (!event.isRecurring()) return { records: [record(item, first, spanOf(first, zone), null)], isSeries: false };
-
-  const records: AppointmentRecord[] = [];
-  const dates = event.iterator();
-  for (let step = 0; ; step++) {
-    if (step === MAX_STEPS || records.length === MAX_OCCURRENCES)
-      throw new HrsNonsense('a series without an end in sight');
-    const next = dates.next();
-    if (!next) break;
-    const one = event.getOccurrenceDetails(next);
-    const part = one.item.component;
-    const span = { startMs: instantMs(one.startDate, part, zone), endMs: instantMs(one.endDate, part, zone) };
-    if (instantMs(next, first, zone) > nowMs + FUTURE_MS) break;
-    if (span.endMs < nowMs - PAST_MS) continue;
-    records.push(record(item, part, span, toId(instantMs(next, first, zone))));
-  }
-  return { records, isSeries: true };
+  const near = { fromMs: nowMs - PAST_MS, untilMs: nowMs + FUTURE_MS };
+  const { occurrences, isSeries } = readable(() => bounded(() => occurrencesOf(calendar, zone, near)));
+  return { records: occurrences.map((one) => record(item, one)), isSeries };
 }
 
-function record(
-  { name }: Item,
-  event: ICAL.Component,
-  { startMs, endMs }: { startMs: number; endMs: number },
-  occurrence: string | null,
-): AppointmentRecord {
+/** Whatever the library stumbles over is the item's fault; its message may quote a patient. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof HrsNonsense) throw error;
+    throw new HrsNonsense('the calendar server gave an event that cannot be read');
+  }
+}
+
+function record({ name }: Item, { part: event, startMs, endMs, placeMs }: Occurrence): AppointmentRecord {
   const patientForeignId = patientOf(event);
   const status = textIn(event, 'status')?.toUpperCase();
   const isFree = textIn(event, 'transp')?.toUpperCase() === 'TRANSPARENT';
   return {
     kind: 'appointment',
-    foreignId: occurrence === null ? name : `${name}#${occurrence}`,
-    marker: occurrence === null ? markerIn(name) : null,
+    foreignId: placeMs === null ? name : `${name}#${toId(placeMs)}`,
+    marker: placeMs === null ? markerIn(name) : null,
     locationForeignId: LOCATION_ID,
     patientForeignId,
     providerForeignId: PROVIDER_ID,
@@ -143,29 +120,17 @@ function patientOf(event: ICAL.Component): string | null {
   for (const contact of event.getAllProperties('contact')) {
     const address = contact.getFirstParameter('altrep');
     const name = /([^/]+\.vcf)$/.exec(address ?? '')?.[1];
-    if (name) return decodeURIComponent(name);
+    if (name) return decoded(name);
   }
   return null;
 }
 
-/** `DTEND`, or `DURATION`, or the whole day of a date, or no time at all. */
-function spanOf(part: ICAL.Component, zone: string): { startMs: number; endMs: number } {
-  const event = new ICAL.Event(part);
-  return { startMs: instantMs(event.startDate, part, zone), endMs: instantMs(event.endDate, part, zone) };
-}
-
-function occurrenceOf(part: ICAL.Component, zone: string): string {
-  return toId(instantMs(new ICAL.Event(part).recurrenceId, part, zone));
-}
-
-/** A time with a zone we know, one in UTC, or one of the wall clock of the practice. */
-function instantMs(time: ICAL.Time | null, part: ICAL.Component, zone: string): number {
-  if (!time) throw new HrsNonsense('an event without a time');
-  const wallMs = Date.UTC(time.year, time.month - 1, time.day, time.hour, time.minute, time.second);
-  if (Number.isNaN(wallMs) || time.year < 1900 || time.year > 2199) throw new HrsNonsense('an event at no time');
-  if (time.zone?.tzid === 'UTC') return wallMs;
-  const named = part.getFirstProperty('dtstart')?.getFirstParameter('tzid') ?? '';
-  return localMsToInstantMs(!time.isDate && isZone(named) ? named : zone, wallMs);
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** `20400102T140000Z` */

@@ -32,9 +32,9 @@ export async function* changes(
 ): AsyncGenerator<Batch> {
   const since = readCursor(cursor);
   const nowMs = Date.now();
-  yield { records: [mapLocation(config), mapProvider(config)], cursor: null, complete: false };
-
   const people = await changesOf(client, 'addressBook', since?.addressBook ?? null, signal);
+  // Not before the server has shown that it is one: a wrong address brings no practice.
+  yield { records: [mapLocation(config), mapProvider(config)], cursor: null, complete: false };
   for (let from = 0; from < people.changed.length; from += MAX_BATCH_RECORDS) {
     const items = await client.get('addressBook', people.changed.slice(from, from + MAX_BATCH_RECORDS), signal);
     yield { records: [...items.values()].map(mapPatient), cursor: null, complete: false };

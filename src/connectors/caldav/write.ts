@@ -4,6 +4,7 @@
  * looked up just before: writes of one connector wait for each other, and against people at work in the calendar in
  * that very second there is no guard.
  */
+import { DAY_MS } from '../../domain/zone.ts';
 import {
   type AppointmentChanges,
   HrsNonsense,
@@ -99,6 +100,7 @@ async function change(writer: Writer, foreignId: string, changes: Changes, signa
       if (!item) return 'gone';
       const { records, isSeries } = mapEvents(item, writer.config.timeZone, Date.now());
       if (isSeries || !records[0]) return 'series';
+      if (changes.status === 'CONFIRMED' && records[0].cancelled) return 'cancelled';
       const { startAt, endAt } = { ...records[0], ...changes };
       const isMove = changes.startAt !== undefined || changes.endAt !== undefined;
       if (isMove && (await isTaken(writer, name, { startAt, endAt }, signal))) return 'taken';
@@ -106,6 +108,7 @@ async function change(writer: Writer, foreignId: string, changes: Changes, signa
     });
     if (before === 'gone') return refused('not_found_in_hrs', 'the calendar has no such event');
     if (before === 'series') return refused('refused_by_hrs', 'events of a series are changed in the calendar itself');
+    if (before === 'cancelled') return refused('overtaken', 'the event was cancelled, and that stands');
     if (before === 'taken') return refused('slot_taken', 'the calendar already has something at that time');
     if (shows(writer, before, changes)) return { outcome: 'done', foreignId };
     const data = changeEvent(parse(before, 'vcalendar'), changes, new Date().toISOString());
@@ -142,7 +145,9 @@ async function isTaken(
   { startAt, endAt }: { startAt: string; endAt: string },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const items = await client.eventsAt(startAt, endAt, signal);
+  // What has no zone, whole days among it, a server takes to be in UTC or in any other zone: it is asked for more.
+  const around = (instant: string, byMs: number) => new Date(Date.parse(instant) + byMs).toISOString();
+  const items = await client.eventsAt(around(startAt, -DAY_MS), around(endAt, DAY_MS), signal);
   return items
     .filter(({ name }) => name !== ownName)
     .flatMap((item) => mapEvents(item, config.timeZone, Date.parse(startAt)).records)
