@@ -103,6 +103,8 @@ function run(app: App, command: string): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // The shim that started us is gone without a word: nobody could end us any more, and the port would stay taken.
+  process.once('disconnect', stop);
 }
 
 // `openchair key list | head` has read enough: no reason to complain.

@@ -8,10 +8,13 @@ import { createTestDatabase } from '../harness/database.ts';
 import { until } from '../harness/program.ts';
 import { SECRET_KEY } from '../harness/seal.ts';
 
-test('whoever ends npm start ends the program, and not only the shell between them', async () => {
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Starts the program in a way of its own, ends what was started by a signal, and waits until nobody listens any more. */
+async function endByItsParent(command: string, args: string[], signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const database = await createTestDatabase();
-  const npm = spawn('npm', ['start'], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  const parent = spawn(command, args, {
+    cwd: ROOT,
     env: {
       ...process.env,
       DATABASE_URL: database.url,
@@ -25,24 +28,30 @@ test('whoever ends npm start ends the program, and not only the shell between th
   });
   try {
     let output = '';
-    npm.stdout.on('data', (chunk: Buffer) => {
+    parent.stdout.on('data', (chunk: Buffer) => {
       output += chunk;
     });
-    const url = await until('npm start', async () => /is ready on (\S+)/.exec(output)?.[1], 30_000);
+    const url = await until('the program', async () => /is ready on (\S+)/.exec(output)?.[1], 30_000);
     assert.equal(await isListening(Number(new URL(url).port)), true);
-    const ended = once(npm, 'exit');
-    npm.kill('SIGTERM');
+    const ended = once(parent, 'exit');
+    parent.kill(signal);
     await ended;
     await until('the program’s end', async () => !(await isListening(Number(new URL(url).port))), 15_000);
   } finally {
     try {
-      process.kill(-(npm.pid as number), 'SIGKILL');
+      process.kill(-(parent.pid as number), 'SIGKILL');
     } catch {
       // Nothing of the group is left.
     }
     await database.drop();
   }
-});
+}
+
+test('whoever ends npm start ends the program, and not only the shell between them', () =>
+  endByItsParent('npm', ['start'], 'SIGTERM'));
+
+test('a program whose shim is killed ends by itself', () =>
+  endByItsParent(process.execPath, ['bin/openchair-node', 'src/main.ts', 'serve'], 'SIGKILL'));
 
 async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
