@@ -335,6 +335,7 @@ create table connection (
   created_at timestamp with time zone default now() not null,
   told_kinds text[] default '{}'::text[] not null,
   hrs_identity text,
+  capabilities jsonb,
   calls_per_minute integer,
   calls_per_hour integer,
   calls_per_month integer,

@@ -42,6 +42,9 @@ create index on raw_message (connection_id, patient_ref, position) where patient
 create index on raw_message (stored_at) where body is not null;
 create index on raw_message (stored_at) where body is null;
 
+-- What the HRS can do as it said when it was last read whole; null until then. Processes that do not read know it from here.
+alter table connection add column capabilities jsonb;
+
 -- How many calls the HRS allows us; null is no limit.
 alter table connection add column calls_per_minute integer check (calls_per_minute > 0);
 alter table connection add column calls_per_hour integer check (calls_per_hour > 0);

@@ -20,7 +20,7 @@ const notSupported = (what: string) => new ApiError('not_supported_by_hrs', `EMR
 async function capabilitiesOfConnection(tx: Tx, connectionId: number | null, capabilitiesOf: CapabilitiesOf) {
   const connection = await tx
     .selectFrom('connection')
-    .select(['id', 'kind', 'config'])
+    .select(['id', 'kind', 'config', 'capabilities'])
     .where('id', '=', connectionId)
     .executeTakeFirst();
   return connection ? capabilitiesOf(connection) : null;

@@ -18,7 +18,8 @@ import type { ConnectionRow } from '../store/schema.ts';
 import { conflicts, countClaims, insertClaims, isTaken, lockDays, type Place, taken } from './claims.ts';
 
 /** What the HRS behind a connection can do. */
-export type CapabilitiesOf = (connection: Pick<ConnectionRow, 'id' | 'kind' | 'config'>) => Capabilities;
+export type CapabilitiesOf = (connection: ConnectionOfCapabilities) => Capabilities;
+type ConnectionOfCapabilities = Pick<ConnectionRow, 'id' | 'kind' | 'config' | 'capabilities'>;
 
 /** The longest a booking may be; a block may last a month. More is a typing error. */
 const LONGEST_APPOINTMENT = { ms: DAY_MS, text: '24 hours' };
@@ -47,7 +48,7 @@ interface Facts {
   map_by_operatory: boolean;
   location_inactive: boolean;
   connection_id: number | null;
-  connection: Pick<ConnectionRow, 'id' | 'kind' | 'config'> | null;
+  connection: ConnectionOfCapabilities | null;
   provider: { inactive: boolean; works_here: boolean } | null;
   operatory: { active: boolean; location_id: number } | null;
   patient: { id: number; inactive: boolean; is_new: boolean } | null;
@@ -99,7 +100,7 @@ async function readFacts(tx: Tx, booking: BookingRequest): Promise<Facts> {
   const { institutionId: institution, providerId, operatoryId, patientId, appointmentTypeId, descriptorIds } = booking;
   const result = await sql<Facts>`${prepared}
     select location.tz, location.map_by_operatory, location.inactive as location_inactive, location.connection_id,
-      (select json_build_object('id', id, 'kind', kind, 'config', config) from connection
+      (select json_build_object('id', id, 'kind', kind, 'config', config, 'capabilities', capabilities) from connection
         where id = location.connection_id) as connection,
       (select json_build_object('inactive', inactive, 'works_here', exists (select 1 from provider_location l
           where l.provider_id = provider.id and l.location_id = ${booking.locationId})) from provider

@@ -60,7 +60,7 @@ export async function change(
   if (row.cancelled || row.deleted_at !== null) throw notSynced();
   const connection = await tx
     .selectFrom('connection')
-    .select(['id', 'kind', 'config'])
+    .select(['id', 'kind', 'config', 'capabilities'])
     .where('id', '=', row.connection_id)
     .executeTakeFirst();
   const capabilities = connection ? capabilitiesOf(connection) : null;

@@ -74,6 +74,7 @@ export interface ConnectionTable {
   write_status_at: string | null;
   last_error_code: string | null;
   last_error: string | null;
+  capabilities: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>;
   calls_per_minute: number | null;
   calls_per_hour: number | null;
   calls_per_month: number | null;

@@ -15,11 +15,14 @@ import { openConfig } from '../store/secrets.ts';
 /** As it stands in the table: what is sealed is opened here, and only when it is not the one that is in use. */
 type StoredConnection = Pick<ConnectionRow, 'id' | 'kind' | 'config'>;
 
+/** With what the HRS said of itself, to whichever process read it last. */
+type KnownConnection = StoredConnection & Pick<ConnectionRow, 'capabilities'>;
+
 export interface Connectors {
   /** Throws ConnectionUnusable. */
   get(connection: StoredConnection): Connector;
-  /** The same for somebody's request. Throws ApiError `connection_unusable`. */
-  capabilitiesOf(connection: StoredConnection): Capabilities;
+  /** What can be asked of it, for somebody's request. Throws ApiError `connection_unusable`. */
+  capabilitiesOf(connection: KnownConnection): Capabilities;
   close(): Promise<void>;
 }
 
@@ -57,7 +60,7 @@ export function openConnectors(
     get,
     capabilitiesOf(connection) {
       try {
-        return get(connection).capabilities;
+        return narrowed(get(connection).capabilities, connection.capabilities);
       } catch (error) {
         if (!(error instanceof ConnectionUnusable)) throw error;
         throw new ApiError(
@@ -72,6 +75,12 @@ export function openConnectors(
       await Promise.allSettled(connectors.map(({ connector }) => connector.close()));
     },
   };
+}
+
+/** Without what the HRS cannot do by its own word. */
+function narrowed(capabilities: Capabilities, said: ConnectionRow['capabilities']): Capabilities {
+  const refused = Object.entries(said ?? {}).filter(([, can]) => can === false);
+  return { ...capabilities, ...Object.fromEntries(refused) };
 }
 
 /** What the connector is made with. Throws ConnectionUnusable. */

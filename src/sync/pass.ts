@@ -1,7 +1,8 @@
 /** A pass over a connection: what it remembers while it runs, how each of its ends is recorded, and when the next is due. */
+import { isDeepStrictEqual } from 'node:util';
 import { sql, type UpdateObject } from 'kysely';
 import { type Clock, toIso } from '../clock.ts';
-import { CursorRejected, HrsNonsense, QuotaSpent, Unavailable } from '../connectors/connector.ts';
+import { type Capabilities, CursorRejected, HrsNonsense, QuotaSpent, Unavailable } from '../connectors/connector.ts';
 import type { HrsRecord, RecordKind } from '../domain/records.ts';
 import type { Logger } from '../logger.ts';
 import { type Database, forInstitution, type Tx } from '../store/database.ts';
@@ -57,8 +58,8 @@ export interface Pass {
   complete: boolean;
   /** Something must be read once more: from here on the cursor stays where it is. */
   again: boolean;
-  /** The HRS takes bookings at all. */
-  canWrite: boolean;
+  /** What the HRS can do, as it turns out while it is read; null before it has been asked. */
+  capabilities: Capabilities | null;
   /** It takes writes now and answers later. */
   answersLater: boolean;
   budget: PassBudget;
@@ -81,7 +82,12 @@ export function afterSuccess(connection: ConnectionRow, pass: Pass, nowMs: numbe
     read_status: 'green',
     read_status_at: at,
     // An HRS that answers again will take writes again; the command that finds otherwise says so.
-    ...(pass.canWrite && connection.write_status === 'red' ? { write_status: 'green', write_status_at: at } : {}),
+    ...(pass.capabilities?.createAppointment && connection.write_status === 'red'
+      ? { write_status: 'green', write_status_at: at }
+      : {}),
+    ...(isDeepStrictEqual(pass.capabilities, connection.capabilities)
+      ? {}
+      : { capabilities: JSON.stringify(pass.capabilities) }),
     synced_at: at,
     first_synced_at: connection.first_synced_at ?? at,
     // Everything has been read once: from here on, what is new of any kind is news.

@@ -164,7 +164,7 @@ async function begin(
       totals: { records: 0, changed: 0, deleted: 0, held: 0 },
       complete: false,
       again: false,
-      canWrite: false,
+      capabilities: null,
       answersLater: false,
       budget,
     };
@@ -195,7 +195,7 @@ async function* readBatches(
 ): AsyncGenerator<Asked> {
   try {
     const connector = connectors(connection);
-    pass.canWrite = connector.capabilities.createAppointment;
+    pass.capabilities = connector.capabilities;
     pass.answersLater = connector.answerTo !== undefined;
     for (const kind of connector.capabilities.readsCompletely) pass.seen?.set(kind, new Set());
     const { cursor } = connection;

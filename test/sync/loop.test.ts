@@ -186,11 +186,23 @@ describe('connectors', () => {
     const connectors = openConnectors(new Map([[kind.kind, { ...kind, connect }]]), SEAL);
     const config = JSON.parse(sealConfig(SEAL, 1, { password: 'p' }));
     const { capabilities } = connectors.get({ id: 1, kind: kind.kind, config });
-    assert.deepEqual(connectors.capabilitiesOf({ id: 1, kind: kind.kind, config }), capabilities);
+    const stored = { id: 1, kind: kind.kind, config, capabilities: null };
+    assert.deepEqual(connectors.capabilitiesOf(stored), capabilities);
     assert.deepEqual(configs, [{ password: 'p' }]);
-    const moved = { id: 2, kind: kind.kind, config };
+    const moved = { ...stored, id: 2 };
     assert.throws(() => connectors.get(moved), ConnectionUnusable);
     assert.throws(() => connectors.capabilitiesOf(moved), { code: 'connection_unusable' });
     assert.throws(() => connectors.capabilitiesOf({ ...moved, kind: 'unknown' }), { code: 'connection_unusable' });
+  });
+
+  it('say what the HRS was heard to refuse, and never more than the program can do', () => {
+    const { kind } = createMemoryHrs();
+    const connectors = openConnectors(new Map([[kind.kind, kind]]), SEAL);
+    const { capabilities } = connectors.get({ id: 1, kind: kind.kind, config: {} });
+    const said = (heard: object) =>
+      connectors.capabilitiesOf({ id: 1, kind: kind.kind, config: {}, capabilities: { ...heard } });
+    assert.deepEqual(said({ cancel: false, marker: 'none' }), { ...capabilities, cancel: false });
+    capabilities.confirm = false;
+    assert.equal(said({ confirm: true }).confirm, false);
   });
 });

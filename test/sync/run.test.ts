@@ -206,6 +206,19 @@ describe('a pass', () => {
     assert.equal(await runSync(practice.services, first.id, first.fence, new AbortController().signal), null);
   });
 
+  it('notes what the HRS can do, for whoever does not read it', async () => {
+    const noted = async () => (await practice.connection()).capabilities;
+    await practice.sync();
+    assert.equal((await noted())?.createAppointment, true);
+    const { connectors } = practice.services;
+    practice.services.connectors = (row) => {
+      const connector = connectors(row);
+      return { ...connector, capabilities: { ...connector.capabilities, createAppointment: false } };
+    };
+    await practice.sync();
+    assert.equal((await noted())?.createAppointment, false);
+  });
+
   it('tells of no failure once another worker has the connection', async () => {
     await practice.query((tx) =>
       tx.updateTable('connection').set({ sync_due_at: '2000-01-01T00:00:00.000Z' }).execute(),

@@ -301,6 +301,8 @@ export const routes: Route[] = [
             full_pass_every_ms: asked.full_pass_every_ms,
             ...callLimitsOf(asked),
             config: asked.config ? sealConfig(context.services.seal, connectionId, asked.config) : undefined,
+            // Of another HRS, or the same under another profile, nothing is known.
+            capabilities: asked.config ? null : undefined,
             sync_due_at: sql<string>`now()`,
           })
           .where('id', '=', connectionId)

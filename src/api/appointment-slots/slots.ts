@@ -97,7 +97,7 @@ async function checkPerTimeslot(tx: Tx, context: Context, asked: Question): Prom
   const connections = await tx
     .selectFrom('location')
     .innerJoin('connection', 'connection.id', 'location.connection_id')
-    .select(['connection.id', 'connection.kind', 'connection.config'])
+    .select(['connection.id', 'connection.kind', 'connection.config', 'connection.capabilities'])
     .where('location.id', '=', anyOf(asked.locationIds))
     .execute();
   for (const connection of connections) {
