@@ -70,7 +70,9 @@ async function act(untilMs: number): Promise<void> {
   }
 }
 
-const theirs = 'from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()';
+/** Without the database's own workers, which may come by and are nobody's to cancel. */
+const theirs = `from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
 const FAULTS = [
   `select pg_cancel_backend(pid) ${theirs}`,
   `select pg_terminate_backend(pid, 1000) ${theirs} order by random() limit 1`,
