@@ -5,14 +5,8 @@
  * that very second there is no guard.
  */
 import { DAY_MS } from '../../domain/zone.ts';
-import {
-  type AppointmentChanges,
-  HrsNonsense,
-  OutcomeUnknown,
-  Unavailable,
-  type Write,
-  type WriteResult,
-} from '../connector.ts';
+import { type AppointmentChanges, OutcomeUnknown, Unavailable, type Write, type WriteResult } from '../connector.ts';
+import { afterWriting, beforeWriting } from '../doubt.ts';
 import type { CaldavClient, Collection, Item } from './client.ts';
 import { changeEvent, composeCard, composeEvent } from './compose.ts';
 import type { CaldavConfig } from './config.ts';
@@ -156,25 +150,6 @@ async function isTaken(
 
 async function findItem(client: CaldavClient, of: Collection, name: string, signal: AbortSignal): Promise<Item | null> {
   return (await client.get(of, [name], signal)).get(name) ?? null;
-}
-
-/** Until the write itself nothing has been done, whatever else went wrong. */
-async function beforeWriting<T>(look: () => Promise<T>): Promise<T> {
-  try {
-    return await look();
-  } catch (error) {
-    if (error instanceof HrsNonsense) throw new Unavailable(`nothing was written: ${error.message}`);
-    throw error;
-  }
-}
-
-/** Once something has been sent, not being able to look is doubt. */
-async function afterWriting<T>(look: () => Promise<T>): Promise<T> {
-  try {
-    return await look();
-  } catch (error) {
-    throw new OutcomeUnknown(`after a write: ${(error as Error).message}`);
-  }
 }
 
 function refused(reason: Extract<WriteResult, { outcome: 'refused' }>['reason'], message: string) {

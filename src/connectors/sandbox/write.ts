@@ -5,15 +5,14 @@
  */
 import type { ReasonCode } from '../../domain/records.ts';
 import {
-  HrsNonsense,
   type LookFor,
   type NewAppointment,
   type NewPatient,
   OutcomeUnknown,
-  Unavailable,
   type Write,
   type WriteResult,
 } from '../connector.ts';
+import { afterWriting, beforeWriting } from '../doubt.ts';
 import type { SandboxClient, WriteAnswer } from './client.ts';
 import type { Json } from './fields.ts';
 import { findBlockId, mapAlert, mapBlock, mapCode, mapPatient, mapVisit } from './map.ts';
@@ -96,7 +95,7 @@ async function create(
   if (answer.kind === 'refused') {
     const reason = kind === 'patient' ? 'patient_rejected' : reasonOf(answer);
     // A request that the network repeats finds its own time taken, by what it did the first time.
-    const own = reason === 'slot_taken' ? await lookAgain(() => copiesOf(client, kind, marker, signal)) : [];
+    const own = reason === 'slot_taken' ? await afterWriting(() => copiesOf(client, kind, marker, signal)) : [];
     if (own.length > 1) throw new OutcomeUnknown('the sandbox now holds several copies of this record');
     return own[0] ? { outcome: 'done', foreignId: own[0].foreignId } : refused(reason, answer);
   }
@@ -179,25 +178,6 @@ async function eraseBlock(
     throw new OutcomeUnknown('the sandbox answered with another record');
   }
   return { outcome: 'done', foreignId };
-}
-
-/** Until the write itself nothing has been done, whatever else went wrong. */
-async function beforeWriting<T>(look: () => Promise<T>): Promise<T> {
-  try {
-    return await look();
-  } catch (error) {
-    if (error instanceof HrsNonsense) throw new Unavailable(`nothing was written: ${error.message}`);
-    throw error;
-  }
-}
-
-/** Once something has been sent, not being able to look is doubt. */
-async function lookAgain<T>(look: () => Promise<T>): Promise<T> {
-  try {
-    return await look();
-  } catch (error) {
-    throw new OutcomeUnknown(`after a write: ${(error as Error).message}`);
-  }
 }
 
 function readAnswer<T>(record: Json, map: (record: Json) => T): T {
