@@ -5,12 +5,11 @@ import type { Resource } from '../../src/connectors/fhir/client.ts';
 import {
   type Directory,
   mapAppointment,
-  mapBlock,
   mapDirectory,
-  mapHours,
   mapPatient,
   type ScheduleRecord,
 } from '../../src/connectors/fhir/map.ts';
+import { mapBlock, mapHours } from '../../src/connectors/fhir/slots.ts';
 import type { HrsRecord } from '../../src/domain/records.ts';
 
 const BASE = 'https://ehr.example.org/fhir';

@@ -42,7 +42,6 @@ const MOST_LINES = 450;
 const LONG_FILES: Record<string, string> = {
   'migrations/0001_initial.sql': 'the first schema is read as a whole',
   'src/store/schema.ts': 'one type for each table, nothing else',
-  'src/connectors/fhir/map.ts': 'the one place where FHIR words meet ours',
   'test/domain/slot.test.ts': 'a case of slots after the other; no case needs the next',
   'test/connectors/fhir.test.ts': 'one running server for all that FHIR servers do differently',
   'test/connectors/sandbox.test.ts': 'one running sandbox for all that an HRS can do to a connector',

@@ -5,9 +5,10 @@ import type { Resource } from './client.ts';
 import { composeBlock, said } from './compose.ts';
 import { createMarked, findMarked } from './creation.ts';
 import { instantMs, objects, text } from './fields.ts';
-import { blockForeignId, markerOf } from './map.ts';
+import { markerOf } from './map.ts';
 import { done, refused, resultOf, slotTaken } from './result.ts';
 import { schedulesOf, targetOf } from './seat.ts';
+import { blockForeignId } from './slots.ts';
 
 /** The slot that a block is; null for an appointment. */
 export function slotIdOfBlock(foreignId: string): string | null {

@@ -17,20 +17,11 @@ import type { FhirClient, Resource, SearchParams } from './client.ts';
 import type { FhirConfig } from './config.ts';
 import { cursorOf, type Place, parseCursor, type Type, type Window, windowsAround } from './cursor.ts';
 import { instantMs, object, objects, referenceTarget } from './fields.ts';
-import {
-  blockForeignId,
-  type Directory,
-  mapAppointment,
-  mapBlock,
-  mapDirectory,
-  mapHours,
-  mapPatient,
-  type ScheduleRecord,
-  slotTime,
-} from './map.ts';
+import { type Directory, mapAppointment, mapDirectory, mapPatient, type ScheduleRecord } from './map.ts';
 import { noticedIn } from './notice.ts';
 import type { Quirks } from './quirks.ts';
 import { bookedSlots, IDS_PER_SEARCH, MAX_DIRECTORY_ROWS } from './read.ts';
+import { blockForeignId, mapBlock, mapHours, slotTime } from './slots.ts';
 
 /** What reading needs, and what it learns for the next time. */
 export interface Reader {

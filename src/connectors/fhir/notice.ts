@@ -10,7 +10,7 @@ import { type StoredMessage, Unavailable, type WireMessage } from '../connector.
 import type { FhirClient, Resource } from './client.ts';
 import type { FhirConfig } from './config.ts';
 import { isObject, type Json, object, objects, referenceTarget, text } from './fields.ts';
-import { blockForeignId } from './map.ts';
+import { blockForeignId } from './slots.ts';
 
 /** Of which types we want to hear. */
 const NOTICED_TYPES = ['Appointment', 'Slot', 'Patient'];

@@ -9,11 +9,11 @@ import {
   GUARD_SYSTEM,
   MARKER_SYSTEM,
   mapAppointment,
-  mapBlock,
   mapDirectory,
   mapPatient,
   markerOf,
 } from './map.ts';
+import { mapBlock } from './slots.ts';
 
 /** The directory is held in memory; more places and people than this is not one practice. */
 export const MAX_DIRECTORY_ROWS = 20_000;

@@ -9,8 +9,9 @@ import { type NewAppointment, Unavailable } from '../connector.ts';
 import { change, type Edited, type Writing } from './change.ts';
 import type { Resource, SearchParams } from './client.ts';
 import { identifierValue, instantMs, object, objects, referenceTarget } from './fields.ts';
-import { appointmentTime, GUARD_SYSTEM, markerOf, slotTime, takesTime } from './map.ts';
+import { appointmentTime, GUARD_SYSTEM, markerOf, takesTime } from './map.ts';
 import { isGuardedBy, slotIdsOf } from './read.ts';
+import { slotTime } from './slots.ts';
 
 /** Whose time is wanted, where and when. */
 export type Place = Pick<NewAppointment, 'startAt' | 'endAt' | 'providerForeignId' | 'operatoryForeignId'>;
